@@ -1,0 +1,35 @@
+"""Starting the server."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+import uvicorn
+
+from .metrics import SHARED
+from .settings import Settings
+
+
+def serve(**changes: object) -> None:
+    """Run until stopped; `changes` (host, port, workers, ...) go before the environment. A stop lets requests finish."""
+    for name, value in changes.items():
+        if value is not None:
+            os.environ[f"SCREENING_{name.upper()}"] = str(value)
+    settings = Settings()
+    with tempfile.TemporaryDirectory(prefix="screening-metrics-") as folder:
+        if settings.workers > 1:
+            os.environ[SHARED] = folder
+        uvicorn.run(
+            f"{__package__}.app:create",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            access_log=False,
+            log_level=settings.log_level,
+            log_config=None,
+            timeout_graceful_shutdown=settings.shutdown_limit,
+            forwarded_allow_ips=settings.trusted_proxies,
+            server_header=False,
+        )

@@ -1,0 +1,70 @@
+"""What is done to a packed crop before the network sees it in training: geometry, light, resolution, compression, accessories."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from screening.networks.upper import ATTRIBUTES, SIZE
+
+from .upper_data import UNKNOWN
+from .upper_overlays import Overlays
+
+PASTED = {"headphones": 0.06, "necklace": 0.03, "earring": 0.03, "glasses": 0.015, "mask": 0.025, "hat": 0.01}
+#: Attributes that a paste may hide: no longer known.
+_HIDDEN = {"headphones": ("earrings",), "mask": ("necklace",), "hat": ("hair_across_face",)}
+
+
+def augment(
+    crop: np.ndarray, mask: np.ndarray, labels: np.ndarray, mesh: np.ndarray, overlays: Overlays, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(256, 256, 3) uint8, (128, 128) uint8 codes and (16,) labels from one row of the pack."""
+    crop, mask, labels = crop.copy(), mask.copy(), labels.copy()
+    draw = rng.random()
+    if np.isfinite(mesh).all():
+        for kind, share in PASTED.items():
+            draw -= share
+            if draw < 0:
+                for name, value in overlays.add(kind, crop, mask, mesh, rng).items():
+                    labels[ATTRIBUTES.index(name)] = value
+                for name in _HIDDEN.get(kind, ()):
+                    labels[ATTRIBUTES.index(name)] = np.nan
+                break
+    crop, mask = warp(crop, mask, rng)
+    return photometric(crop, rng), mask, labels
+
+
+def warp(crop: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A random square of the wider crop: +-12 % in scale and shift (of the face: some 10 % of its size), +-8 degrees, mirrored or not."""
+    side = crop.shape[0]
+    scale = rng.uniform(0.88, 1.14)
+    angle = rng.normal(0, 4) if rng.random() < 0.6 else 0.0
+    matrix = cv2.getRotationMatrix2D((side / 2, side / 2), angle, scale)
+    matrix[:, 2] += SIZE / 2 - side / 2 + rng.uniform(-0.045, 0.045, 2) * SIZE
+    if rng.random() < 0.5:
+        matrix = np.array([[-1, 0, SIZE], [0, 1, 0]]) @ np.vstack([matrix, [0, 0, 1]])
+    image = cv2.warpAffine(crop, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR)
+    small = np.diag([0.5, 0.5, 1]) @ np.vstack([matrix, [0, 0, 1]]) @ np.diag([2, 2, 1])
+    half = (SIZE // 2, SIZE // 2)
+    codes = cv2.warpAffine(mask, small[:2], half, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=UNKNOWN)
+    return image, codes
+
+
+def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Light, colour, blur, resolution and compression, so that no set is known by its file format. (H, W, 3) uint8."""
+    side = image.shape[0]
+    outside = image.max(-1) == 0
+    if rng.random() < 0.5:
+        small = int(side * rng.uniform(0.35, 0.95))
+        image = cv2.resize(cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA), (side, side), interpolation=cv2.INTER_LINEAR)
+    levels = np.arange(256, dtype=np.float32) / 255
+    gamma, contrast, light = rng.uniform(0.75, 1.35), rng.uniform(0.75, 1.25), rng.uniform(-0.1, 0.1)
+    table = [np.clip(((levels**gamma - 0.5) * contrast + 0.5 + light) * tint * 255, 0, 255) for tint in rng.uniform(0.92, 1.08, 3)]
+    image = cv2.LUT(image, np.stack(table, -1).astype(np.uint8)[None])
+    if rng.random() < 0.08:
+        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    if rng.random() < 0.7:
+        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 96))])
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    image[outside] = 0
+    return image

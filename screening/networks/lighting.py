@@ -1,0 +1,182 @@
+"""How evenly a face is lit: features of the light on its skin, judged by boosted trees.
+
+The face is cut out at 128 pixels, smoothed a little, and its luminance is read at the mesh points that lie on skin
+(brows, eyes and lips left out), as the binary logarithm relative to the face's own median, so that dark and pale skin
+count alike. The trees (`lighting.onnx`) were fitted to labels by eye; see `models/cards/lighting.md`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from screening.headpose import mean_face
+from screening.networks.session import session
+from screening.types import Box, Floats, Image
+
+NETWORK = "lighting"
+SIZE = 128
+ENLARGED = 1.3
+BLUR = 2.0
+FLOOR = 0.003
+"""Added to linear luminance (0-1) before the logarithm: what a camera's noise hides."""
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+"""Rec. 709."""
+
+_LIPS = (
+    61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409, 78, 95, 88, 178, 87, 14,
+    317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415,
+)  # fmt: skip
+_EYES = (
+    33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246, 263, 249, 390, 373, 374, 380, 381,
+    382, 362, 398, 384, 385, 386, 387, 388, 466,
+)  # fmt: skip
+_BROWS = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
+SKIN = np.setdiff1d(np.arange(468), np.array(_LIPS + _EYES + _BROWS))
+"""Mesh points on skin."""
+_REGIONS = {
+    "forehead": (0.3, 0.9, -1.6, -0.9),
+    "cheek": (0.5, 1.1, -0.1, 0.6),
+    "jaw": (0.4, 1.1, 0.7, 1.4),
+    "eye": (0.25, 1.0, -0.55, -0.2),
+    "nose": (0.12, 0.4, -0.3, 0.3),
+}
+"""Where (|x| from, to, y from, to), in the mean face's units; each has a left and a right one."""
+FEATURES = (
+    "slope_x", "slope_y", "bend_xx", "bend_yy", "bend_xy", "residual",
+    "p2", "p5", "p10", "p25", "p75", "p90", "p95", "p98", "spread",
+    "mirror_mean", "mirror_p90", "mirror_sides",
+    *(f"{kind}_{region}" for region in _REGIONS for kind in ("difference", "mean", "least")),
+    "clipped", "white", "dark", "red", "blue", "red_spread", "blue_spread",
+    "photo_median", "photo_p90", "photo_p10", "grey", "photo_red", "photo_blue",
+    "edge_p50", "edge_p90", "edge_p97",
+)  # fmt: skip
+"""In the order of the network's input; left/right differences carry no sign, so a mirrored photo measures the same."""
+
+
+@cache
+def _layout() -> tuple[NDArray[np.float64], NDArray[np.intp], dict[str, tuple[NDArray[np.intp], NDArray[np.intp]]]]:
+    """Skin points' places on the mean face, each one's mirror partner (positions in `SKIN`), and the regions."""
+    place = mean_face()[SKIN, :2]
+    place = place / np.sqrt((mean_face()[:, :2] ** 2).sum(1).mean())
+    partner = np.array([np.argmin(((place - (-x, y)) ** 2).sum(1)) for x, y in place])
+    x, y = place.T
+    regions = {}
+    for name, (x0, x1, y0, y1) in _REGIONS.items():
+        inside = (np.abs(x) >= x0) & (np.abs(x) <= x1) & (y >= y0) & (y <= y1)
+        regions[name] = np.flatnonzero(inside & (x < 0)), np.flatnonzero(inside & (x > 0))
+    return place, partner, regions
+
+
+@cache
+def _fit() -> NDArray[np.float64]:
+    """(6, n): least-squares projection of values at the skin points onto 1, x, y, x^2, y^2, xy."""
+    x, y = _layout()[0].T
+    return np.linalg.pinv(np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], 1))
+
+
+def features(image: Image, mesh: Floats) -> Floats:
+    """(len(FEATURES),) float32 of a face; `mesh` (468, >= 2) in pixels of `image` (H, W, 3) uint8 RGB."""
+    smooth, points = _cut(image, mesh)
+    linear = (smooth / 255) ** np.float32(2.2)
+    log = np.log2(linear @ LUMINANCE + FLOOR)
+    index = np.clip(points.round().astype(np.intp), 0, SIZE - 1)
+    at = index[SKIN, 1], index[SKIN, 0]
+    relative = log[at] - np.median(log[at])
+    place, partner, regions = _layout()
+    bend = _fit() @ relative
+    x, y = place.T
+    found = dict(zip(("slope_x", "slope_y", "bend_xx", "bend_yy", "bend_xy"), bend[1:], strict=True))
+    found["slope_x"], found["bend_xy"] = abs(found["slope_x"]), abs(found["bend_xy"])
+    found["residual"] = (relative - np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], 1) @ bend).std()
+    shares = (2, 5, 10, 25, 75, 90, 95, 98)
+    found |= {f"p{p}": v for p, v in zip(shares, np.percentile(relative, shares), strict=True)}
+    found["spread"] = relative.std()
+    mirror = np.abs(relative - relative[partner])
+    found["mirror_mean"], found["mirror_p90"] = mirror.mean(), np.percentile(mirror, 90)
+    found["mirror_sides"] = abs(np.median(relative[x < -0.25]) - np.median(relative[x > 0.25]))
+    for name, (left, right) in regions.items():
+        a, b = np.median(relative[left]), np.median(relative[right])
+        found |= {f"difference_{name}": abs(a - b), f"mean_{name}": (a + b) / 2, f"least_{name}": min(a, b)}
+    found |= _exposure(smooth[at], linear[at])
+    found |= _surroundings(image, float(np.median(log[at])))
+    edges = np.hypot(cv2.Sobel(log, cv2.CV_32F, 1, 0), cv2.Sobel(log, cv2.CV_32F, 0, 1))[at] / 8
+    found |= dict(zip(("edge_p50", "edge_p90", "edge_p97"), np.percentile(edges, (50, 90, 97)), strict=True))
+    return np.array([found[name] for name in FEATURES], np.float32)
+
+
+def _cut(image: Image, mesh: Floats) -> tuple[Floats, Floats]:
+    """(128, 128, 3) float32 smoothed face, 0-255, and the mesh points (468, 2) in it."""
+    box = Box.around(mesh)
+    side = max(box.width, box.height) * ENLARGED
+    left, top = box.center[0] - side / 2, box.center[1] - side / 2
+    zoom = SIZE / side
+    if zoom < 0.5:  # an area average first, so that nothing aliases
+        shrink = 2 * zoom
+        image = np.asarray(cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8)
+        matrix = np.array([[0.5, 0, -left * zoom], [0, 0.5, -top * zoom]])
+    else:
+        matrix = np.array([[zoom, 0, -left * zoom], [0, zoom, -top * zoom]])
+    crop = cv2.warpAffine(image, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    smooth = cv2.GaussianBlur(crop, (0, 0), BLUR).astype(np.float32)
+    return smooth, np.asarray((mesh[:, :2] - (left, top)) * zoom, np.float32)
+
+
+def _exposure(values: Floats, linear: Floats) -> dict[str, float]:
+    """Clipping and colour of the skin: `values` (n, 3) 0-255, `linear` (n, 3) 0-1."""
+    logs = np.log2(linear + FLOOR)
+    red, blue = logs[:, 0] - logs[:, 1], logs[:, 2] - logs[:, 1]
+    return {
+        "clipped": float((values.max(1) >= 250).mean()),
+        "white": float((values.min(1) >= 240).mean()),
+        "dark": float((linear @ LUMINANCE < 0.02).mean()),
+        "red": float(np.median(red)),
+        "blue": float(np.median(blue)),
+        "red_spread": float(red.std()),
+        "blue_spread": float(blue.std()),
+    }
+
+
+def _surroundings(image: Image, face: float) -> dict[str, float]:
+    """The whole photo's light relative to the face's (`face`: log luminance), and its colour."""
+    small = cv2.resize(image, (48, 48), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    linear = small**2.2
+    log = np.log2(linear @ LUMINANCE + FLOOR)
+    p10, p50, p90 = np.percentile(log, (10, 50, 90)) - face
+    chroma = small.max(2) - small.min(2)
+    ratio = np.log2(linear + FLOOR)
+    return {
+        "photo_median": p50,
+        "photo_p90": p90,
+        "photo_p10": p10,
+        "grey": float(chroma.mean() < 0.02),
+        "photo_red": float(np.median(ratio[..., 0] - ratio[..., 1])),
+        "photo_blue": float(np.median(ratio[..., 2] - ratio[..., 1])),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """`uneven`: probability, 0-1, that a person calls the light plainly uneven. The rest says what kind of light it is:
+
+    `cheeks`: difference between them in stops; `clipped`: share of the skin with a channel near its maximum;
+    `photo_median`: the photo's light over the face's, in stops.
+    """
+
+    uneven: float
+    cheeks: float
+    clipped: float
+    photo_median: float
+
+
+def light(image: Image, mesh: Floats) -> Light:
+    """The light on a face; arguments as of `features`."""
+    found = features(image, mesh)
+    (score,) = session(NETWORK).run(found[None])
+    value = dict(zip(FEATURES, found.tolist(), strict=True))
+    uneven = float(np.clip(score.reshape(-1)[0], 0, 1))
+    return Light(uneven, value["difference_cheek"], value["clipped"], value["photo_median"])

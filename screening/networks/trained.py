@@ -1,0 +1,32 @@
+"""The networks trained here, each loaded with its calibration once a process."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+from screening.networks import store
+from screening.networks.face import FaceNetwork
+from screening.networks.photo import PhotoNetwork
+from screening.networks.session import session
+from screening.networks.upper import UpperNetwork
+
+FACE, UPPER, PHOTO = "face", "upper", "scene"
+
+
+@cache
+def face() -> FaceNetwork:
+    """Raises ModelMissing, ModelAltered."""
+    return FaceNetwork(session(FACE), json.loads(store.read_calibration(FACE)))
+
+
+@cache
+def upper() -> UpperNetwork:
+    """Raises ModelMissing, ModelAltered."""
+    return UpperNetwork(session(UPPER), json.loads(store.read_calibration(UPPER)))
+
+
+@cache
+def photo() -> PhotoNetwork:
+    """Raises ModelMissing, ModelAltered."""
+    return PhotoNetwork(session(PHOTO), json.loads(store.read_calibration(PHOTO)))

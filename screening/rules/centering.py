@@ -1,0 +1,48 @@
+"""The head is in the middle of the frame.
+
+What it measures
+----------------
+How far the middle of the face mesh is from the photo's middle line, as a share of the width, and how far down the
+middle of the face is, as a share of the height.
+
+Why
+---
+The training call refuses off-centre framing. Where there is a crop that centres the head and keeps every other
+geometric limit, the report gives it.
+
+Limits
+------
+More than 15 % of the width off the middle fails (8 % warns); a face whose middle lies in the lower part fails.
+
+Blind spots
+-----------
+The middle of a turned face is that of its visible outline. A photo of several people is judged by the largest face.
+"""
+
+from __future__ import annotations
+
+from screening.rules.base import rule
+from screening.scene import NO_FACE, Scene
+from screening.types import Evidence, Measure, Measurement, NotMeasured
+
+
+@rule(title="Centred", needs=("geometry",), measures=("offset_x", "height_down"))
+def measure(scene: Scene) -> Measurement | NotMeasured:
+    """`offset_x`: share of the width; `height_down`: middle of the face from the top, share of the height."""
+    g = scene.geometry
+    if g is None:
+        return NO_FACE
+    x, y = g.middle
+    off = x / g.width - 0.5
+    words = {"side": "right" if off < 0 else "left", "towards": "left" if off < 0 else "right"}
+    middle = g.width / 2
+    evidence = (
+        Evidence("line", "middle", ((middle, 0.0), (middle, g.height))),
+        Evidence("points", "face", ((x, y),)),
+    )
+    return Measurement(
+        (
+            Measure("offset_x", abs(off), "width", words, evidence),
+            Measure("height_down", y / g.height, "height", words, (Evidence.box("head", g.head),)),
+        )
+    )

@@ -1,0 +1,141 @@
+"""The rules on whole photos: the expectations of `fixtures/cases.toml`, and what must not change a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fixtures import make, table
+from screening import Report, Screener
+from screening.rules.base import ORDER
+
+pytestmark = pytest.mark.networks
+
+CASES = make.cases()
+UNTESTABLE = {"adult"}
+"""No permissible photo can show a child: the rule is tested on stated network outputs."""
+
+
+@cache
+def screener() -> Screener:
+    return Screener()
+
+
+@cache
+def report(name: str) -> Report:
+    return screener().screen(path(name))
+
+
+@cache
+def paths() -> dict[str, Path]:
+    return dict(zip(CASES, make.make(), strict=True))
+
+
+def path(name: str) -> Path:
+    return paths()[name]
+
+
+def expectations() -> Iterator[Any]:
+    for name, case in CASES.items():
+        for want in ("pass", "keep", "fail"):
+            for rule in case.get(want, ()):
+                yield pytest.param(name, rule, want, id=f"{name}-{rule}-{want}")
+
+
+@pytest.mark.parametrize(("name", "rule", "want"), expectations())
+def test_case(name: str, rule: str, want: str) -> None:
+    result = report(name)[rule]
+    allowed = {"pass": ("pass",), "keep": ("pass", "warn"), "fail": ("fail",)}[want]
+    assert result.status in allowed, f"{result.status}: {result.reason} {result.measures}"
+
+
+def test_every_rule_has_a_photo_that_keeps_it_and_one_that_breaks_it() -> None:
+    for rule in set(ORDER) - UNTESTABLE:
+        for want in (("pass", "keep"), ("fail",)):
+            assert any(rule in case.get(w, ()) for case in CASES.values() for w in want), (rule, want)
+
+
+def test_the_names_in_the_cases_exist() -> None:
+    for name, case in CASES.items():
+        assert case.get("photo", name) in make.RENDERERS
+        assert {r for w in ("pass", "keep", "fail") for r in case.get(w, ())} <= set(ORDER), name
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientations_give_the_same_verdict(kind: str, orientation: int) -> None:
+    stored = {
+        1: None,
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }[orientation]
+    with Image.open(path("conforming")) as upright:
+        image = upright.copy() if stored is None else upright.transpose(stored)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    out = BytesIO()
+    image.save(out, kind, exif=exif, **{"quality": 95} if kind == "JPEG" else {})
+    same_statuses(screener().screen(out.getvalue()), report("conforming"), margin=0.08)
+
+
+PAIRS = [
+    ("conforming", "mirrored", ()),
+    ("conforming", "conforming_double", ("resolution", "sharpness")),
+    ("conforming", "conforming_png", ()),
+    ("conforming", "conforming_turned", ()),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "apart"), PAIRS)
+def test_what_must_not_change_the_verdict(one: str, other: str, apart: tuple[str, ...]) -> None:
+    same_statuses(report(other), report(one), margin=0.2, apart=apart)
+
+
+@pytest.mark.parametrize(
+    "name", ["hopper", "glasses", "mask", "two_persons", "off_centre", "tilted", "side_shadow"]
+)
+def test_mirroring_changes_no_verdict(name: str) -> None:
+    with Image.open(path(name)) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    same_statuses(
+        screener().screen(np.ascontiguousarray(pixels[:, ::-1])), screener().screen(pixels), margin=0.25
+    )
+
+
+def same_statuses(a: Report, b: Report, *, margin: float, apart: tuple[str, ...] = ()) -> None:
+    """Equal statuses but for the rules `apart`, and margins within `margin`.
+
+    A rule that lies within that tolerance of its limit on both sides may fall on either side of it.
+    """
+    for rule in set(ORDER) - set(apart):
+        x, y = a[rule], b[rule]
+        if x.margin is not None and y.margin is not None:
+            assert abs(x.margin - y.margin) <= margin, (rule, x, y)
+            if min(abs(x.margin), abs(y.margin)) <= margin:
+                continue
+        assert x.status == y.status, (rule, x.reason, y.reason)
+
+
+def test_the_table_in_git_is_what_the_rules_say() -> None:
+    """A changed status is shown in review: write the table anew (`make table`) and look at its difference."""
+    now = {(r["photo"], r["rule"]): r for r in table.rows(report(name) for name in CASES)}
+    then = {(r["photo"], r["rule"]): r for r in table.read()}
+    assert now.keys() == then.keys()
+    changed = [
+        (key, then[key]["status"], row["status"])
+        for key, row in now.items()
+        if row["status"] != then[key]["status"] and abs(float(row["margin"] or 1)) > 0.05
+    ]
+    assert not changed
