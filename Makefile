@@ -27,7 +27,7 @@ demo: setup ## screen real photos and variants rendered from them; results under
 	$(BIN)/python -m fixtures.demo
 
 test: setup ## the tests
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: setup ## style, types and layers
 	$(BIN)/ruff check .

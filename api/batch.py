@@ -10,11 +10,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from pathlib import PurePosixPath
 
-from screening.errors import Internal, NotAnImage, ScreeningError, TooLargeBytes
-from screening.report import Report, RuleResult
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
+
+from screening.errors import Internal, NotAnImage, ScreeningError, TooLargeBytes
+from screening.report import Report, RuleResult
 
 from . import body
 from .body import File
@@ -34,8 +35,12 @@ async def files_of(request: Request, settings: Settings) -> Iterator[Entry]:
     if kind in ("application/zip", "application/x-zip-compressed"):
         return _unpacked(await body.read(request, settings.batch_bytes, settings.upload_limit), settings)
     if kind != "multipart/form-data":
-        raise Problem(415, "unsupported_media_type", "Send the photos as multipart/form-data or as application/zip.")
-    files, _ = await body.read_form(request, settings.batch_bytes, settings.upload_limit, settings.batch_files)
+        raise Problem(
+            415, "unsupported_media_type", "Send the photos as multipart/form-data or as application/zip."
+        )
+    files, _ = await body.read_form(
+        request, settings.batch_bytes, settings.upload_limit, settings.batch_files
+    )
     if len(files) == 1 and files[0].data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return _unpacked(files[0].data, settings)
     if not files:
@@ -45,7 +50,9 @@ async def files_of(request: Request, settings: Settings) -> Iterator[Entry]:
 
 def _checked(file: File, settings: Settings) -> Entry:
     if len(file.data) > settings.max_bytes:
-        return file.name, TooLargeBytes(f"{file.name} is larger than the {settings.max_bytes:,} bytes allowed.")
+        return file.name, TooLargeBytes(
+            f"{file.name} is larger than the {settings.max_bytes:,} bytes allowed."
+        )
     return file
 
 
@@ -77,7 +84,9 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, settings: Setting
         with archive.open(member) as file:
             data = file.read(settings.max_bytes + 1)
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, EOFError, OSError) as error:
-        return name, NotAnImage(f"{name} cannot be unpacked ({type(error).__name__}); pack it again, without a password.")
+        return name, NotAnImage(
+            f"{name} cannot be unpacked ({type(error).__name__}); pack it again, without a password."
+        )
     return (name, too_large) if len(data) > settings.max_bytes else File(data, name)
 
 

@@ -10,10 +10,11 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from screening.errors import TooLargeBytes
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
+
+from screening.errors import TooLargeBytes
 
 from .problems import ENDS, Problem, bad_request
 
@@ -54,7 +55,9 @@ def check_length(request: Request, limit: int) -> None:
     if announced.isascii() and announced.isdigit() and int(announced) > limit:
         raise too_large(limit)
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Problem(415, "unsupported_media_type", "Compressed request bodies are not taken; send the file as it is.")
+        raise Problem(
+            415, "unsupported_media_type", "Compressed request bodies are not taken; send the file as it is."
+        )
 
 
 async def _chunks(request: Request, limit: int) -> AsyncGenerator[bytes, None]:

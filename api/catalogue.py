@@ -46,7 +46,9 @@ async def policy(request: Request, name: str) -> Any:
     engine = service_of(request).engine
     names = [p["name"] for p in engine.policies()]
     if name not in names:
-        raise Problem(404, "not_found", f"There is no policy called {name[:40]!r}; there are {', '.join(names)}.")
+        raise Problem(
+            404, "not_found", f"There is no policy called {name[:40]!r}; there are {', '.join(names)}."
+        )
     return engine.policy(name)
 
 
@@ -63,14 +65,18 @@ async def livez() -> Any:
     return {"status": "ok", "detail": ""}
 
 
-@health.get("/readyz", response_model=HealthOut, responses={503: {"model": HealthOut, "description": "Not ready"}})
+@health.get(
+    "/readyz", response_model=HealthOut, responses={503: {"model": HealthOut, "description": "Not ready"}}
+)
 async def readyz(request: Request) -> Response:
     """The networks are loaded and have passed their self-test."""
     detail = service_of(request).ready
     return JSONResponse({"status": "not ready" if detail else "ok", "detail": detail}, 503 if detail else 200)
 
 
-@health.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}} | problems())
+@health.get(
+    "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}} | problems()
+)
 async def metrics(request: Request) -> Response:
     """Counters for Prometheus."""
     service = service_of(request)

@@ -12,10 +12,12 @@ from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image as PillowImage
+
 from screening import Policy, Report, Screener, __version__
 from screening.annotate import annotate
 from screening.decode import Limits
 from screening.errors import Internal, PolicyInvalid
+from screening.fix import fix
 from screening.networks import manifest, session
 from screening.policy import policy_names
 from screening.rules.base import HEADINGS, ORDER, Rule, registry
@@ -45,7 +47,9 @@ class Engine(Protocol):
     def policy(self, name: str) -> dict[str, Any]: ...
     def rules(self) -> list[dict[str, Any]]: ...
     def screen(self, data: bytes, name: str, policy: str, rules: Rules = None) -> Report: ...
-    def annotated(self, data: bytes, name: str, policy: str, rules: Rules = None) -> tuple[Report, bytes | None]: ...
+    def annotated(
+        self, data: bytes, name: str, policy: str, rules: Rules = None
+    ) -> tuple[Report, bytes | None]: ...
     def fix(self, data: bytes, name: str, policy: str) -> Mended: ...
     def self_test(self) -> None: ...
     def models(self) -> list[dict[str, str]]: ...
@@ -58,7 +62,9 @@ class Library:
         loaded = [Policy.load(n) for n in policy_names()] + [Policy.load(Path(f)) for f in policy_files]
         self._policies = {p.name: p for p in loaded}
         if len(self._policies) != len(loaded):
-            raise PolicyInvalid("Two policies have the same name; every file of SCREENING_POLICY_FILES needs its own.")
+            raise PolicyInvalid(
+                "Two policies have the same name; every file of SCREENING_POLICY_FILES needs its own."
+            )
         self._limits = Limits() if max_bytes is None else Limits(max_bytes=max_bytes)
         self._screeners: OrderedDict[tuple[str, Rules], Screener] = OrderedDict()
         self._lock = threading.Lock()
@@ -81,14 +87,14 @@ class Library:
     def screen(self, data: bytes, name: str, policy: str, rules: Rules = None) -> Report:
         return self._screener(policy, rules).screen(data, name)
 
-    def annotated(self, data: bytes, name: str, policy: str, rules: Rules = None) -> tuple[Report, bytes | None]:
+    def annotated(
+        self, data: bytes, name: str, policy: str, rules: Rules = None
+    ) -> tuple[Report, bytes | None]:
         """The report and a PNG with its evidence drawn; None in place of the PNG for what is not an image."""
         report, photo = self._screener(policy, rules).screen_with_photo(data, name)
         return report, None if photo is None else _png(annotate(_reduced(photo.pixels), report))
 
     def fix(self, data: bytes, name: str, policy: str) -> Mended:
-        from screening.fix import fix
-
         fixed = fix(data, self._policy(policy))
         with PillowImage.open(io.BytesIO(fixed.image_bytes), formats=("JPEG", "PNG")) as image:
             media_type = PillowImage.MIME[image.format or "JPEG"]
@@ -107,7 +113,9 @@ class Library:
 
     def _policy(self, name: str) -> Policy:
         if name not in self._policies:
-            raise PolicyInvalid(f"There is no policy called {name[:60]!r}; there are {', '.join(self._policies)}.")
+            raise PolicyInvalid(
+                f"There is no policy called {name[:60]!r}; there are {', '.join(self._policies)}."
+            )
         return self._policies[name]
 
     def _screener(self, policy: str, rules: Rules) -> Screener:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urljoin, urlsplit
 
 import httpcore
+
 from screening.errors import UrlFailed, UrlRefused
 
 from .body import plain_name
@@ -139,7 +140,9 @@ class Fetcher:
             raise UrlRefused("The photo's address is not a well-formed URL.") from error
         schemes = ("https", "http") if self._allow_http else ("https",)
         if parts.scheme not in schemes:
-            raise UrlRefused(f"The photo's address must start with {' or '.join(s + '://' for s in schemes)}.")
+            raise UrlRefused(
+                f"The photo's address must start with {' or '.join(s + '://' for s in schemes)}."
+            )
         if not parts.hostname:
             raise UrlRefused("The photo's address names no host.")
         if parts.username is not None or parts.password is not None:
@@ -158,7 +161,9 @@ class Fetcher:
                         return Fetched(data, plain_name(unquote(urlsplit(url).path)))
                     url = urljoin(url, found)
         except TimeoutError as error:
-            raise UrlFailed(f"The photo's address did not answer within {self._seconds:g} seconds.") from error
+            raise UrlFailed(
+                f"The photo's address did not answer within {self._seconds:g} seconds."
+            ) from error
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
             raise UrlFailed("The photo's address could not be fetched: the connection failed.") from error
         raise UrlRefused(f"The photo's address redirects more than {MAX_REDIRECTS} times.")
@@ -171,14 +176,17 @@ class Fetcher:
             ascii_url = httpcore.URL(url.split("#")[0].encode("ascii"))
         except UnicodeEncodeError as error:
             raise UrlRefused("The photo's address must be percent-encoded ASCII.") from error
-        async with httpcore.AsyncConnectionPool(
-            ssl_context=self._context, network_backend=self._backend
-        ) as pool, pool.stream("GET", ascii_url, headers=headers) as answer:
+        async with (
+            httpcore.AsyncConnectionPool(ssl_context=self._context, network_backend=self._backend) as pool,
+            pool.stream("GET", ascii_url, headers=headers) as answer,
+        ):
             named = {k.lower(): v.decode("latin-1") for k, v in answer.headers}
             if answer.status in _REDIRECTS and b"location" in named:
                 return named[b"location"], None
             if answer.status != 200:
-                raise UrlFailed(f"The photo's address answered {answer.status}, so nobody else can fetch it either.")
+                raise UrlFailed(
+                    f"The photo's address answered {answer.status}, so nobody else can fetch it either."
+                )
             if named.get(b"content-encoding", "identity").lower() != "identity":
                 raise UrlFailed("The photo's address answers compressed, which images need not be.")
             length = named.get(b"content-length", "0")
@@ -193,4 +201,6 @@ class Fetcher:
             return "", b"".join(parts)
 
     def _too_large(self) -> UrlFailed:
-        return UrlFailed(f"The file at the photo's address is larger than the {self._max_bytes:,} bytes allowed.")
+        return UrlFailed(
+            f"The file at the photo's address is larger than the {self._max_bytes:,} bytes allowed."
+        )

@@ -20,7 +20,7 @@ from . import body, gate_check
 from .gate_check import NOTICE, Checked
 from .gate_store import Answer, Remembered, Store, call_id
 from .problems import Problem
-from .schemas import CreateBody, PreflightOut, problems
+from .schemas import CREATE_EXAMPLES, CreateBody, PreflightOut, problems
 from .service import Service, service_of
 from .upstream import AnswerLost, NotSent, Upstream
 
@@ -30,7 +30,12 @@ preflight_router = APIRouter(prefix="/v1", tags=["gate"])
 MAX_BODY = 2**20
 _CREATE = {"/v2/replicas", "/v2/faces"}
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
-_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": CreateBody.model_json_schema()}}}}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": CreateBody.model_json_schema(), "examples": CREATE_EXAMPLES}},
+    }
+}
 
 
 class Gate:
@@ -58,7 +63,8 @@ def plain_path(path: str) -> str:
 @preflight_router.post(
     "/preflight",
     response_model=PreflightOut,
-    responses=problems(400, 408, 413, 415, 503, 504) | {422: {"model": PreflightOut, "description": "Would be refused"}},
+    responses=problems(400, 408, 413, 415, 503, 504)
+    | {422: {"model": PreflightOut, "description": "Would be refused"}},
     openapi_extra=_BODY,
 )
 async def preflight(request: Request) -> Response:
@@ -70,7 +76,10 @@ async def preflight(request: Request) -> Response:
 @router.api_route("/v2/{path:path}", methods=_METHODS, include_in_schema=False)
 async def through(request: Request, path: str) -> Response:
     """Everything under /v2/ that this service does not answer itself."""
-    if request.method == "POST" and plain_path(request.url.path.removeprefix(request.scope.get("root_path", ""))) in _CREATE:
+    if (
+        request.method == "POST"
+        and plain_path(request.url.path.removeprefix(request.scope.get("root_path", ""))) in _CREATE
+    ):
         return await _create(request)
     return await _gate_of(request).upstream.passed_on(request)
 
@@ -112,7 +121,9 @@ async def _create(request: Request) -> Response:
     return _with_notice(answer, checked)
 
 
-async def _send(service: Service, gate: Gate, request: Request, raw: bytes, call: str, body_hash: str) -> Response:
+async def _send(
+    service: Service, gate: Gate, request: Request, raw: bytes, call: str, body_hash: str
+) -> Response:
     known = await asyncio.to_thread(gate.store.begin, call, body_hash)
     if known.state != "new":
         return _again(service, known)
@@ -144,11 +155,20 @@ def _again(service: Service, known: Remembered) -> Response:
     service.metrics.gate.labels("repeated").inc()
     when = datetime.fromtimestamp(known.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     if known.answer is not None:
-        return _response(known.answer, {"Screening-Repeated": f"this call was answered at {when}; not sent again"})
+        return _response(
+            known.answer, {"Screening-Repeated": f"this call was answered at {when}; not sent again"}
+        )
     if known.state == "different":
-        raise Problem(422, "idempotency_key_reused", "This Idempotency-Key was used for a call with another body.")
+        raise Problem(
+            422, "idempotency_key_reused", "This Idempotency-Key was used for a call with another body."
+        )
     if known.state == "sending":
-        raise Problem(409, "call_in_progress", "The same call is being made now; wait for its answer.", {"Retry-After": "5"})
+        raise Problem(
+            409,
+            "call_in_progress",
+            "The same call is being made now; wait for its answer.",
+            {"Retry-After": "5"},
+        )
     raise Problem(
         409,
         "call_outcome_unknown",

@@ -83,7 +83,10 @@ async def check(service: Service, slot: Slot, body: Mapping[str, Any]) -> Checke
         return found
     if not service.settings.gate_fetch:
         found.problems.append(
-            ("url_refused", "This service may not fetch train_image_url, so the photo was not looked at (SCREENING_GATE_FETCH).")
+            (
+                "url_refused",
+                "This service may not fetch train_image_url, so the photo was not looked at (SCREENING_GATE_FETCH).",
+            )
         )
         return found
     try:
@@ -112,9 +115,13 @@ def _check_voice(allowed: tuple[str, ...], body: Mapping[str, Any], found: Check
     if voice is None and isinstance(own, str) and own:
         return  # the vendor's newer pages take the id of one's own trained voice in its place
     if voice is None:
-        found.problems.append(("invalid_request", "voice_name is missing: a photo has no voice to learn from."))
+        found.problems.append(
+            ("invalid_request", "voice_name is missing: a photo has no voice to learn from.")
+        )
     elif not isinstance(voice, str) or not _SLUG.fullmatch(voice):
-        found.problems.append(("invalid_request", "voice_name must be a slug such as anna: small letters, digits, hyphens."))
+        found.problems.append(
+            ("invalid_request", "voice_name must be a slug such as anna: small letters, digits, hyphens.")
+        )
     elif own is not None:
         found.problems.append(("invalid_request", "Send voice_name or default_voice_id, not both."))
     elif allowed and voice not in allowed:

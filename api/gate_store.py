@@ -83,13 +83,18 @@ class Store:
         with self._open() as db:
             found = self._look(db, call, body)
             if found.state == "new":
-                db.execute("insert into calls (id, body, state, at) values (?, ?, 'sending', ?)", (call, body, self._clock()))
+                db.execute(
+                    "insert into calls (id, body, state, at) values (?, ?, 'sending', ?)",
+                    (call, body, self._clock()),
+                )
             return found
 
     def _look(self, db: sqlite3.Connection, call: str, body: str) -> Remembered:
         now = self._clock()
         db.execute("delete from calls where at < ?", (now - self._keep,))
-        row = db.execute("select body, state, at, why, status, headers, answer from calls where id = ?", (call,)).fetchone()
+        row = db.execute(
+            "select body, state, at, why, status, headers, answer from calls where id = ?", (call,)
+        ).fetchone()
         if row is None:
             return Remembered("new")
         if row[0] != body:

@@ -6,6 +6,7 @@ import os
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+
 from screening.report import Report
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
@@ -23,15 +24,26 @@ class Metrics:
             "screening_requests", "Requests answered", ["method", "route", "status"], registry=r
         )
         self.seconds = Histogram(
-            "screening_request_seconds", "Time to the end of the answer", ["route"], buckets=_SECONDS, registry=r
+            "screening_request_seconds",
+            "Time to the end of the answer",
+            ["route"],
+            buckets=_SECONDS,
+            registry=r,
         )
         self.photos = Counter("screening_photos", "Photos by verdict", ["policy", "verdict"], registry=r)
         self.rules = Counter("screening_rules", "Rules' results", ["rule", "status"], registry=r)
         self.margins = Histogram(
-            "screening_rule_margin", "Margins; below 0 the rule is broken", ["rule"], buckets=_MARGINS, registry=r
+            "screening_rule_margin",
+            "Margins; below 0 the rule is broken",
+            ["rule"],
+            buckets=_MARGINS,
+            registry=r,
         )
         self.admitted = Gauge(
-            "screening_queue", "Requests received, waiting or worked on", registry=r, multiprocess_mode="livesum"
+            "screening_queue",
+            "Requests received, waiting or worked on",
+            registry=r,
+            multiprocess_mode="livesum",
         )
         self.running = Gauge(
             "screening_running", "Photos being screened now", registry=r, multiprocess_mode="livesum"

@@ -83,7 +83,10 @@ class Guard:
             wait = math.ceil(self._limiter.wait(caller, time.monotonic()))
             if wait:
                 raise Problem(
-                    429, "busy", f"Too many requests from one caller; try again in {wait} s.", {"Retry-After": str(wait)}
+                    429,
+                    "busy",
+                    f"Too many requests from one caller; try again in {wait} s.",
+                    {"Retry-After": str(wait)},
                 )
 
     def _key(self, headers: Headers) -> str:
@@ -138,14 +141,22 @@ class Observe:
             self._note(scope, request_id, status, sent, time.perf_counter() - started)
 
     def _note(self, scope: Scope, request_id: str, status: int, sent: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", None) or ("/web" if path_of(scope).startswith("/web/") else "none")
+        route = getattr(scope.get("route"), "path", None) or (
+            "/web" if path_of(scope).startswith("/web/") else "none"
+        )
         method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "OPTIONS") else "other"
         self.metrics.requests.labels(method, route, str(status)).inc()
         self.metrics.seconds.labels(route).observe(seconds)
         code = scope.get("problem_code")
         if status in (401, 413, 429, 503, 504) and code:
             self.metrics.refused.labels(code).inc()
-        fields = {"id": request_id, "method": method, "route": route, "status": status, "ms": round(seconds * 1000, 1)}
+        fields = {
+            "id": request_id,
+            "method": method,
+            "route": route,
+            "status": status,
+            "ms": round(seconds * 1000, 1),
+        }
         fields |= {"sent": sent}
         if code:
             fields["code"] = code

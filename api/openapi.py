@@ -21,7 +21,12 @@ def install(app: FastAPI) -> None:
             _, extra = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
             made["components"]["schemas"] |= extra["$defs"]
             made["components"]["securitySchemes"] = {
-                "key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "Where keys are configured"}
+                "key": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "x-api-key",
+                    "description": "Where keys are configured",
+                }
             }
             made["security"] = [{}, {"key": []}]
         return made

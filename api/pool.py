@@ -76,7 +76,9 @@ class Pool:
         except TimeoutError as error:
             if not deadline.expired():
                 raise
-            raise TimedOut(f"The photo was not done within {self.time_limit:g} seconds; try again later.") from error
+            raise TimedOut(
+                f"The photo was not done within {self.time_limit:g} seconds; try again later."
+            ) from error
 
     def _count(self, step: int) -> None:
         self.running += step

@@ -9,10 +9,11 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from screening.errors import ModelError, ScreeningError
-from screening.report import Report
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+
+from screening.errors import ModelError, ScreeningError
+from screening.report import Report
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:problem:screening:"
@@ -117,10 +118,14 @@ def from_exception(error: Exception) -> Problem:
         parts = [f"{'.'.join(str(p) for p in e['loc'][1:])}: {e['msg']}" for e in error.errors()]
         return invalid("; ".join(parts) + ".")
     if isinstance(error, HTTPException):
-        code = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized"}.get(error.status_code, "bad_request")
+        code = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized"}.get(
+            error.status_code, "bad_request"
+        )
         return Problem(error.status_code, code, f"{error.detail}.", error.headers)
     _log.error("unforeseen error", exc_info=error)
-    return Problem(500, "internal", "Something went wrong here that should not have; the log of the service says what.")
+    return Problem(
+        500, "internal", "Something went wrong here that should not have; the log of the service says what."
+    )
 
 
 def install(app: FastAPI) -> None:

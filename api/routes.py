@@ -8,14 +8,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
-from screening.report import Report
 from starlette.responses import JSONResponse, Response
+
+from screening.report import Report
 
 from . import batch, body
 from .body import File
 from .engine import data_url
 from .problems import Problem, bad_request, invalid, screened
-from .schemas import Annotate, FixOut, ReportOut, ScreenBody, problems
+from .schemas import SCREEN_EXAMPLES, Annotate, FixOut, ReportOut, ScreenBody, problems
 from .service import Service, service_of
 
 router = APIRouter(prefix="/v1", tags=["screening"])
@@ -24,7 +25,9 @@ PolicyQuery = Annotated[str | None, Query(description="Policy; the service's def
 RulesQuery = Annotated[str | None, Query(description="Ids of the rules to run, by comma")]
 AnnotateQuery = Annotated[
     Annotate | None,
-    Query(description="`png`: answer with the picture, evidence drawn; `json`: add it to the report as a data URL"),
+    Query(
+        description="`png`: answer with the picture, evidence drawn; `json`: add it to the report as a data URL"
+    ),
 ]
 _BINARY = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
 _FILE = {"schema": {"type": "object", "properties": {"file": _BINARY["schema"]}, "required": ["file"]}}
@@ -35,7 +38,7 @@ PHOTO_BODY = {
         "content": {
             "multipart/form-data": _FILE,
             "image/*": _BINARY,
-            "application/json": {"schema": ScreenBody.model_json_schema()},
+            "application/json": {"schema": ScreenBody.model_json_schema(), "examples": SCREEN_EXAMPLES},
         },
     }
 }
@@ -71,7 +74,9 @@ async def _photo_of(request: Request, service: Service, options: Options) -> Fil
     if kind == "multipart/form-data":
         files, fields = await body.read_form(request, settings.max_bytes, settings.upload_limit, 2)
         if len(files) != 1:
-            raise bad_request(f"One photo is needed as a file field, not {len(files)}; /v1/screen/batch takes several.")
+            raise bad_request(
+                f"One photo is needed as a file field, not {len(files)}; /v1/screen/batch takes several."
+            )
         options.fill(fields.get("policy"), fields.get("rules"), fields.get("annotate"))
         return files[0]
     if kind.startswith("image/"):
@@ -81,7 +86,9 @@ async def _photo_of(request: Request, service: Service, options: Options) -> Fil
         raw = await body.read(request, settings.max_bytes * 4 // 3 + 64 * 1024, settings.upload_limit)
         return await _json_photo(raw, service, options)
     raise Problem(
-        415, "unsupported_media_type", "Send the photo as multipart/form-data, as image/* or in application/json."
+        415,
+        "unsupported_media_type",
+        "Send the photo as multipart/form-data, as image/* or in application/json.",
     )
 
 
@@ -89,7 +96,9 @@ async def _json_photo(raw: bytes, service: Service, options: Options) -> File:
     parsed = await asyncio.to_thread(parse_json, raw)
     if (parsed.image_base64 is None) == (parsed.image_url is None):
         raise invalid("Exactly one of image_base64 and image_url is needed.")
-    annotate = {True: "json", False: "no"}[parsed.annotate] if isinstance(parsed.annotate, bool) else parsed.annotate
+    annotate = (
+        {True: "json", False: "no"}[parsed.annotate] if isinstance(parsed.annotate, bool) else parsed.annotate
+    )
     options.fill(parsed.policy, None if parsed.rules is None else ",".join(parsed.rules), annotate)
     if parsed.image_url is not None:
         data, name = await service.fetched(parsed.image_url)
@@ -134,7 +143,9 @@ async def screen(
         file = await photo_of(request, service, options)
         name, ids = service.options(options.policy, options.rules)
         if options.annotate in ("json", "png"):
-            report, png = await service.pool.run(slot, service.engine.annotated, file.data, file.name, name, ids)
+            report, png = await service.pool.run(
+                slot, service.engine.annotated, file.data, file.name, name, ids
+            )
             service.metrics.report(report)
         else:
             report, png = await service.screen(slot, file.data, file.name, name, ids), None
@@ -166,7 +177,9 @@ async def fix(request: Request, policy: PolicyQuery = None) -> Response:
     service.metrics.report(mended.report)
     if "application/json" in request.headers.get("accept", ""):
         image = data_url(mended.data, mended.media_type)
-        return JSONResponse({"image": image, "actions": list(mended.actions), "report": mended.report.to_dict()})
+        return JSONResponse(
+            {"image": image, "actions": list(mended.actions), "report": mended.report.to_dict()}
+        )
     headers = summary(mended.report) | {"Screening-Actions": json.dumps(list(mended.actions))}
     return Response(mended.data, media_type=mended.media_type, headers=headers)
 
@@ -176,7 +189,10 @@ _ZIP_OR_FILES: dict[str, Any] = {
         "required": True,
         "content": {
             "multipart/form-data": {
-                "schema": {"type": "object", "properties": {"files": {"type": "array", "items": _BINARY["schema"]}}}
+                "schema": {
+                    "type": "object",
+                    "properties": {"files": {"type": "array", "items": _BINARY["schema"]}},
+                }
             },
             "application/zip": _BINARY,
         },

@@ -8,6 +8,30 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .problems import MEDIA_TYPE
 
+_PICTURE = (
+    "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAAAAAA6mKC9AAAAEUlEQVR42mOsZ0AFTAwjWgAAmIEAn/xP3+QAAAAA"
+    "SUVORK5CYII="
+)
+"""A grey square, so small that an example can hold it."""
+SCREEN_EXAMPLES: dict[str, Any] = {
+    "whole": {"summary": "Every rule of the default policy", "value": {"image_base64": _PICTURE}},
+    "some": {
+        "summary": "Some rules, with the picture back",
+        "value": {"image_base64": _PICTURE, "name": "me.png", "rules": ["format", "pose"], "annotate": "json"},
+    },
+}
+VALIDATION_EXAMPLES: dict[str, Any] = {
+    "phoenix-4.5": {"value": {"imageBase64": _PICTURE, "mimeType": "image/png", "model": "phoenix-4.5"}}
+}
+CREATE_EXAMPLES: dict[str, Any] = {
+    "photo": {
+        "value": {
+            "train_image_url": "https://photos.example/me.jpg?X-Amz-Expires=172800",
+            "voice_name": "anna",
+            "replica_name": "me",
+        }
+    }
+}
 Annotate = Literal["no", "json", "png"]
 
 
@@ -205,7 +229,10 @@ def problems(*statuses: int, vendor: bool = False) -> dict[int | str, dict[str, 
     name = "VendorErrorOut" if vendor else "ProblemOut"
     media = "application/json" if vendor else MEDIA_TYPE
     content = {media: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
-    return {status: {"description": _WORDS[status], "content": content} for status in sorted({*statuses, 401, 429})}
+    return {
+        status: {"description": _WORDS[status], "content": content}
+        for status in sorted({*statuses, 401, 429})
+    }
 
 
 _WORDS = {

@@ -6,9 +6,10 @@ import logging
 from dataclasses import dataclass, field
 from typing import cast
 
+from starlette.requests import Request
+
 from screening.errors import ScreeningError, UrlRefused
 from screening.report import Report
-from starlette.requests import Request
 
 from .engine import Engine, Rules
 from .fetch import Fetcher

@@ -13,7 +13,9 @@ PREFIX = "SCREENING_"
 
 
 def _split(value: Any) -> Any:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -35,7 +37,9 @@ class Settings(BaseSettings):
     threads: int = Field(0, ge=0, description="Photos at a time per process; 0 is one per core, shared out")
     queue: int = Field(32, ge=0, description="Requests that may wait per process; more are answered 503")
     time_limit: float = Field(20, gt=0, description="Seconds a photo may wait and take before 504")
-    upload_limit: float = Field(60, gt=0, description="Seconds a request's body may take to arrive before 408")
+    upload_limit: float = Field(
+        60, gt=0, description="Seconds a request's body may take to arrive before 408"
+    )
     shutdown_limit: int = Field(60, ge=1, description="Seconds a stop waits for what was started")
     max_bytes: int = Field(20 * 2**20, gt=0, description="Largest photo in bytes")
     batch_files: int = Field(500, gt=0, description="Most photos in a batch")
@@ -45,7 +49,9 @@ class Settings(BaseSettings):
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = Field(
         (), description="Keys, by comma, one of which every /v1 request must carry; empty is open"
     )
-    rate: int = Field(0, ge=0, description="Requests a minute per key, or per address without keys; 0 is no limit")
+    rate: int = Field(
+        0, ge=0, description="Requests a minute per key, or per address without keys; 0 is no limit"
+    )
     cors_origins: Words = Field((), description="Origins, by comma, whose pages may call; empty is none")
     trusted_proxies: str = Field(
         "127.0.0.1", description="Addresses whose X-Forwarded-For and -Proto headers are believed"
@@ -58,9 +64,13 @@ class Settings(BaseSettings):
     gate_upstream: str = Field("", description="The vendor's base URL; empty keeps the gate off")
     gate_fetch: bool = Field(False, description="Whether the gate and preflight fetch train_image_url")
     gate_policy: str = Field("tavus-image", description="Policy of the gate and preflight")
-    gate_voices: Words = Field((), description="The only voice names let through, by comma; empty lets any slug")
+    gate_voices: Words = Field(
+        (), description="The only voice names let through, by comma; empty lets any slug"
+    )
     gate_limit: float = Field(60, gt=0, description="Seconds the upstream may take to answer")
-    gate_hours: float = Field(24, gt=0, description="Hours a create call is remembered, so that a retry is not sent")
+    gate_hours: float = Field(
+        24, gt=0, description="Hours a create call is remembered, so that a retry is not sent"
+    )
     gate_db: Path = Field(
         default_factory=_state_file,
         description="SQLite file of the remembered calls (default: screening/gate.sqlite3 in XDG_STATE_HOME)",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import httpx
-from screening.errors import ScreeningError
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+
+from screening.errors import ScreeningError
 
 from .gate_store import Answer
 from .problems import Problem
@@ -54,7 +55,9 @@ class Upstream:
         # No connection is used twice: one that the upstream had just closed would leave a paid call's fate open.
         limits = httpx.Limits(max_keepalive_connections=0)
         timeout = httpx.Timeout(seconds, connect=min(10.0, seconds))
-        self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False, limits=limits, timeout=timeout)
+        self._client = httpx.AsyncClient(
+            trust_env=False, follow_redirects=False, limits=limits, timeout=timeout
+        )
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -79,11 +82,17 @@ class Upstream:
                     parts.append(chunk)
                 return Answer(answer.status_code, back(answer), b"".join(parts))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise NotSent("The upstream could not be reached; the call was not sent and can be repeated.") from error
+            raise NotSent(
+                "The upstream could not be reached; the call was not sent and can be repeated."
+            ) from error
         except httpx.TimeoutException as error:
-            raise AnswerLost(f"The upstream did not answer within {self._seconds:g} seconds.", True) from error
+            raise AnswerLost(
+                f"The upstream did not answer within {self._seconds:g} seconds.", True
+            ) from error
         except httpx.HTTPError as error:
-            raise AnswerLost("The connection to the upstream broke before its answer was whole.", False) from error
+            raise AnswerLost(
+                "The connection to the upstream broke before its answer was whole.", False
+            ) from error
 
     async def passed_on(self, request: Request, body: bytes | None = None) -> Response:
         """Any other request, streamed both ways. Raises Problem 502, 504."""
@@ -94,10 +103,16 @@ class Upstream:
         try:
             answer = await self._client.send(onward_request, stream=True)
         except httpx.TimeoutException as error:
-            raise Problem(504, "timeout", f"The upstream did not answer within {self._seconds:g} seconds.") from error
+            raise Problem(
+                504, "timeout", f"The upstream did not answer within {self._seconds:g} seconds."
+            ) from error
         except httpx.HTTPError as error:
-            raise Problem(502, "upstream_unreachable", "The upstream could not be reached or broke off.") from error
-        response = StreamingResponse(answer.aiter_raw(), answer.status_code, background=BackgroundTask(answer.aclose))
+            raise Problem(
+                502, "upstream_unreachable", "The upstream could not be reached or broke off."
+            ) from error
+        response = StreamingResponse(
+            answer.aiter_raw(), answer.status_code, background=BackgroundTask(answer.aclose)
+        )
         response.raw_headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in back(answer)]
         return response
 

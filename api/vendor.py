@@ -10,12 +10,13 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
+
 from screening.errors import TooLargeBytes
 from screening.report import Report, RuleResult
 
 from . import body
 from .problems import Problem, bad_request, screened
-from .schemas import ValidationBody, ValidationOut, problems
+from .schemas import VALIDATION_EXAMPLES, ValidationBody, ValidationOut, problems
 from .service import service_of
 
 router = APIRouter(prefix="/v2", tags=["vendor-shaped"])
@@ -25,18 +26,25 @@ MAX_BASE64 = 28 * 2**20
 POLICIES = {"phoenix-4": "tavus-phoenix-4", "phoenix-4.5": "tavus-phoenix-4.5"}
 _MIME = {"image/jpeg": "JPEG", "image/jpg": "JPEG", "image/png": "PNG"}
 _BODY = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": ValidationBody.model_json_schema()}}}
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": ValidationBody.model_json_schema(), "examples": VALIDATION_EXAMPLES}},
+    }
 }
 _RESPONSES = problems(400, 408, 413, 415, 422, 503, 504, vendor=True)
 
 
-@router.post("/faces/image-validation", response_model=ValidationOut, responses=_RESPONSES, openapi_extra=_BODY)
+@router.post(
+    "/faces/image-validation", response_model=ValidationOut, responses=_RESPONSES, openapi_extra=_BODY
+)
 async def faces(request: Request) -> Any:
     """The vendor's "Validate Face Image", by shape."""
     return await _validate(request, "pose_suitable_for_face")
 
 
-@router.post("/replicas/image-validation", response_model=ValidationOut, responses=_RESPONSES, openapi_extra=_BODY)
+@router.post(
+    "/replicas/image-validation", response_model=ValidationOut, responses=_RESPONSES, openapi_extra=_BODY
+)
 async def replicas(request: Request) -> Any:
     """Its older path; the pose is told as `pose_suitable_for_replica`."""
     return await _validate(request, "pose_suitable_for_replica")

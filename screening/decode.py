@@ -58,11 +58,11 @@ class Limits:
     max_aspect: float = 20.0
 
 
-def decode(data: bytes, name: str = UNNAMED, limits: Limits = Limits()) -> Photo:
+def decode(data: bytes, name: str = UNNAMED, limits: Limits = Limits(), *, full: bool = False) -> Photo:
     """The photo in `data`: upright, sRGB, transparent parts on white, the first picture of several.
 
-    A photo of more than 4 megapixels comes reduced (`Photo.scale` 1/2 or 1/4); its facts tell the full size.
-    `facts.frames`: 2 stands for "more than one" in GIF and TIFF, whose pictures only a walk through the whole file
+    A photo of more than 4 megapixels comes reduced (`Photo.scale` 1/2 or 1/4) unless `full`; its facts tell the full
+    size. `facts.frames`: 2 stands for "more than one" in GIF and TIFF, whose pictures only a walk through the whole file
     would count.
 
     Raises TooLargeBytes, Empty, NotAnImage, Truncated, UnsupportedFormat, TooManyPixels or BadDimensions.
@@ -85,7 +85,7 @@ def decode(data: bytes, name: str = UNNAMED, limits: Limits = Limits()) -> Photo
             picture = plugin(kind, name)(BytesIO(data))
             _check_size(picture.size, name, limits)
             orientation = _orientation(picture)
-        photo = _photo(picture, name, kind, orientation, notes, hashlib.sha256(data).hexdigest(), len(data))
+        photo = _photo(picture, name, kind, orientation, notes, hashlib.sha256(data).hexdigest(), len(data), full)
     except errors.ScreeningError:
         raise
     except MemoryError as error:
@@ -171,11 +171,12 @@ def _photo(
     notes: list[str],
     sha256: str,
     size: int,
+    full: bool,
 ) -> Photo:
     width, height = picture.size
     mode, frames, depth, profile = picture.mode, _frames(picture), bit_depth(picture), profile_name(picture)
     _note(picture, kind, frames, depth, notes)
-    factor = reduction((width, height))
+    factor = 1 if full else reduction((width, height))
     if factor > 1:
         picture.draft(None, (width // factor, height // factor))  # JPEG only: decodes at that scale
     with _heard(kind, notes) if kind == "TIFF" else nullcontext():  # TIFF's tags are read again while loading
@@ -261,6 +262,10 @@ def _frames(picture: PillowImage.Image) -> int:
 
 def _broken(data: bytes, name: str, kind: str, error: Exception) -> errors.DecodeError:
     """What to say of a file that begins as an image and cannot be decoded: cut off, or damaged."""
+    if "-bit layers" in str(error):  # Pillow's words for a JPEG with 12 bits per channel
+        return errors.UnsupportedFormat(
+            f"{name} is a JPEG with more than 8 bits per channel; save it with 8."
+        )
     ends = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b"\x3b"}.get(kind)
     cut = ends is not None and ends not in data[-4096:]
     if kind == "WEBP":

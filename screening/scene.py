@@ -67,9 +67,11 @@ def observation(*networks: str) -> Callable[[Callable[[Scene], T]], cached_prope
             self.observed.add(name)
             before, started = sum(self.timings.values()), time.perf_counter()
             try:
-                return method(self)
+                found = method(self)
+                if found is not None:  # None: nothing there to run the network on
+                    self.ran.update(networks)
+                return found
             finally:
-                self.ran.update(networks)
                 spent = (time.perf_counter() - started) * 1000
                 self.timings[name] = max(0.0, spent - (sum(self.timings.values()) - before))
 

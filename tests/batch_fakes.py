@@ -8,7 +8,10 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from screening._version import __version__
 from screening.batch.inputs import Inputs
@@ -16,7 +19,9 @@ from screening.batch.journal import Journal
 from screening.batch.local import Settings
 from screening.batch.run import Run
 from screening.errors import ModelMissing, NotAnImage, ScreeningError
+from screening.policy import Policy
 from screening.report import Report, RuleResult, Status, Verdict
+from screening.source import read
 from screening.types import ImageFacts, Photo
 
 POLICY_SHA256 = "0" * 64
@@ -56,6 +61,29 @@ class FakeScreener:
         return Report("error", None, name, "fake", POLICY_SHA256, rules, error=code, software=__version__)
 
 
+class PolicyFake(FakeScreener):
+    """In the place of `Screener` in the command line's modules: takes the same, judges as the other."""
+
+    def __init__(self, policy: Policy, rules: object = None, *, first_failure: bool = False) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def screen_with_photo(self, source: object, name: str | None = None) -> tuple[Report, Photo | None]:
+        try:
+            data = source if isinstance(source, bytes) else read(source)[0]  # type: ignore[arg-type]
+        except ScreeningError as error:
+            return self.error_report(name or "", error), None
+        found = super().screen_with_photo(data, name)[0]
+        photo = Photo(np.zeros((80, 64, 3), np.uint8), found.image) if found.image is not None else None
+        return self._ours(found), photo
+
+    def error_report(self, name: str, error: ScreeningError) -> Report:
+        return self._ours(super().error_report(name, error))
+
+    def _ours(self, found: Report) -> Report:
+        return replace(found, policy=self.policy.name, policy_sha256=self.policy.sha256)
+
+
 def dying_screener() -> FakeScreener:
     if multiprocessing.parent_process() is not None:
         os._exit(3)
@@ -83,5 +111,19 @@ def main(folder: str, output: str) -> None:
             print(result.report.name, flush=True)
 
 
+def command_line() -> None:
+    """The command line with `PolicyFake` in the place of the screener."""
+    import tests.batch_fakes
+    from screening.cli import batch
+    from screening.cli.app import run
+
+    vars(batch)["Screener"] = tests.batch_fakes.PolicyFake
+    run()
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1] == "cli":
+        del sys.argv[1]
+        command_line()
+    else:
+        main(*sys.argv[1:])

@@ -318,7 +318,8 @@ def test_reports_with_fields_taken_away_or_changed_never_crash_the_reader(tmp_pa
     data = report("a.jpg", b"abc").to_dict()
     path = tmp_path / "out.jsonl"
     for key in data:
-        for value in (None, 1, "x", [], {}, [[1]], [{"id": 1}]):
+        values: tuple[object, ...] = (None, 1, "x", [], {}, [[1]], [{"id": 1}])
+        for value in values:
             path.write_text(json.dumps(data | {key: value}) + "\n")
             try:
                 found = list(read_reports(path))

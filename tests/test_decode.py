@@ -215,6 +215,13 @@ def test_sixteen_bits_show_as_eight(encode: Encode) -> None:
     assert any("16 bits" in n for n in colour.facts.notes)
 
 
+def test_a_jpeg_of_twelve_bits_is_named(portrait: Image.Image, encode: Encode) -> None:
+    data = bytearray(encode(portrait, "JPEG"))
+    data[data.index(b"\xff\xc0") + 4] = 12
+    with pytest.raises(errors.UnsupportedFormat, match="8 bits"):
+        decode(bytes(data))
+
+
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_thirty_two_bits_are_refused(mode: str, encode: Encode) -> None:
     with pytest.raises(errors.UnsupportedFormat, match=r"deep\.tif has 32 bits"):

@@ -15,6 +15,7 @@ from PIL import Image
 from fixtures import make, table
 from screening import Report, Screener
 from screening.rules.base import ORDER
+from screening.scene import NO_NETWORK
 
 pytestmark = pytest.mark.networks
 
@@ -46,12 +47,20 @@ def expectations() -> Iterator[Any]:
     for name, case in CASES.items():
         for want in ("pass", "keep", "fail"):
             for rule in case.get(want, ()):
-                yield pytest.param(name, rule, want, id=f"{name}-{rule}-{want}")
+                # Not strict: a better network may meet it, and is shown as XPASS.
+                short = (
+                    [pytest.mark.xfail(reason="a known shortfall", strict=False)]
+                    if rule in case.get("short", ())
+                    else []
+                )
+                yield pytest.param(name, rule, want, id=f"{name}-{rule}-{want}", marks=short)
 
 
-@pytest.mark.parametrize(("name", "rule", "want"), expectations())
+@pytest.mark.parametrize(("name", "rule", "want"), list(expectations()))
 def test_case(name: str, rule: str, want: str) -> None:
     result = report(name)[rule]
+    if result.status == "unassessed" and result.reason == NO_NETWORK:
+        pytest.skip(NO_NETWORK)
     allowed = {"pass": ("pass",), "keep": ("pass", "warn"), "fail": ("fail",)}[want]
     assert result.status in allowed, f"{result.status}: {result.reason} {result.measures}"
 

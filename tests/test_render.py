@@ -11,7 +11,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from rich.console import Console
@@ -64,8 +64,9 @@ def broken(name: str = "c.jpg") -> Report:
 
 def shown(report: Report, *, terminal: bool = False, detail: Detail = "normal", width: int = 80) -> str:
     out = io.StringIO()
+    colours: Literal["standard", "auto"] = "standard" if terminal else "auto"
     console = Console(
-        file=out, force_terminal=terminal, width=width, highlight=False, markup=False, color_system="standard"
+        file=out, force_terminal=terminal, width=width, highlight=False, markup=False, color_system=colours
     )
     Terminal(console, detail).report(report)
     return out.getvalue()

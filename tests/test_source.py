@@ -66,12 +66,23 @@ def test_a_pipe_is_refused_rather_than_waited_for(tmp_path: Path) -> None:
         read(tmp_path / "pipe.jpg")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_no_permission(tmp_path: Path) -> None:
+def test_no_permission_and_failing_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "locked.jpg"
     path.write_bytes(b"x")
-    path.chmod(0)
-    with pytest.raises(Unreadable, match="permissions"):
+
+    def fail_with(error: OSError) -> None:
+        def fail(self: Path, mode: str) -> io.BytesIO:
+            raise error
+
+        monkeypatch.setattr(
+            Path, "open", fail
+        )  # permissions do not bind root, so the system's answer is played
+
+    fail_with(PermissionError(13, "Permission denied"))
+    with pytest.raises(Unreadable, match=r"locked\.jpg .*permissions"):
+        read(path)
+    fail_with(OSError(5, "Input/output error"))
+    with pytest.raises(Unreadable, match=r"locked\.jpg .*Input/output error"):
         read(path)
 
 

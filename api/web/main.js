@@ -55,8 +55,8 @@ async function check(files) {
 async function checkOne(file) {
   const report = await screen(file, { policy: $("policy").value });
   await show(file, report);
-  $("verdict").focus({ preventScroll: false });
-  say(VERDICTS[report.verdict][1] + ".");
+  say("");
+  $("verdict").focus(); // read out as it gets the focus
 }
 
 async function checkMany(files) {
@@ -71,6 +71,7 @@ async function checkMany(files) {
   });
   const good = many.filter((one) => one.report.passed).length;
   $("many-title").textContent = `${good} of ${many.length} photos pass`;
+  say("");
   $("many-title").focus();
 }
 
@@ -100,7 +101,7 @@ async function show(file, report) {
   $("start").classList.add("small");
   $("result").hidden = false;
   showVerdict($("verdict"), $("verdict-more"), report);
-  showRules($("rules"), report.rules, (id, on) => highlight($("marks"), id, on));
+  showRules($("rules"), report.rules, (id, on) => highlight($("marks"), id, on), () => $("picture").scrollIntoView({ block: "nearest" }));
   $("photo-name").textContent = file.name;
   $("cropped").hidden = true;
   const crop = report.crop;

@@ -41,8 +41,8 @@ export function showVerdict(heading, more, report) {
   more.textContent = parts.join(" ");
 }
 
-// `point(id, on)` is called as a rule is pointed at or left.
-export function showRules(list, rules, point) {
+// `point(id, on)` is called as a rule is pointed at or left, `look()` when its title is pressed.
+export function showRules(list, rules, point, look) {
   const sorted = [...rules].sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status));
   list.replaceChildren(
     ...sorted.map((rule) => {
@@ -54,6 +54,7 @@ export function showRules(list, rules, point) {
       if (rule.reason) item.append(element("p", { text: rule.reason }));
       if (rule.fix) item.append(element("p", { class: "fix", text: rule.fix }));
       if (rule.evidence.length) {
+        title.addEventListener("click", look);
         item.addEventListener("pointerenter", () => point(rule.id, true));
         item.addEventListener("pointerleave", () => point(rule.id, false));
         item.addEventListener("focusin", () => point(rule.id, true));

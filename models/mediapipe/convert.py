@@ -171,7 +171,7 @@ class Converter:
         size, stride = kernel.shape[1:3], (options.StrideH(), options.StrideW())
         dilation = (options.DilationHFactor(), options.DilationWFactor())
         reach = (dilation[0] * (size[0] - 1) + 1, dilation[1] * (size[1] - 1) + 1)
-        index, name = self.result(operator, "conv")
+        _, name = self.result(operator, "conv")
         inputs = [self.names[source], self.weight(f"{name}_weight", weight)]
         if rest and rest[0] >= 0:
             inputs.append(self.weight(f"{name}_bias", self.need(rest[0])))

@@ -13,8 +13,10 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from .overlays import Overlays
+
 from screening.networks.face import GREY, Image
+
+from .overlays import Overlays
 
 Generator = np.random.Generator
 
@@ -45,7 +47,9 @@ def fill_border(crop: Crop, backdrop: Image, rng: Generator) -> Image:
         return crop.image
     inner = crop.image[y0:y1, x0:x1]
     if choice < 0.65:
-        return np.asarray(cv2.copyMakeBorder(inner, y0, size - y1, x0, size - x1, cv2.BORDER_REFLECT), np.uint8)
+        return np.asarray(
+            cv2.copyMakeBorder(inner, y0, size - y1, x0, size - x1, cv2.BORDER_REFLECT), np.uint8
+        )
     out = backdrop.copy()
     out[y0:y1, x0:x1] = inner
     return out
@@ -66,7 +70,8 @@ def view(image: Image, tight: bool, size: int, margin: float, rng: Generator) ->
     border = cv2.BORDER_REFLECT if rng.random() < 0.5 else cv2.BORDER_CONSTANT
     flags = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_AREA
     return np.asarray(
-        cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=border, borderValue=(GREY,) * 3), np.uint8
+        cv2.warpAffine(image, matrix, (size, size), flags=flags, borderMode=border, borderValue=(GREY,) * 3),
+        np.uint8,
     )
 
 
@@ -117,7 +122,13 @@ def erase(image: Image, rng: Generator) -> Image:
 
 
 def augment(
-    crop: Crop, backdrop: Image, overlays: Overlays | None, size: int, margin: float, paste: float, rng: Generator
+    crop: Crop,
+    backdrop: Image,
+    overlays: Overlays | None,
+    size: int,
+    margin: float,
+    paste: float,
+    rng: Generator,
 ) -> tuple[Image, dict[str, int]]:
     """A random view (size, size, 3) and the attributes that something pasted has changed."""
     image = fill_border(crop, backdrop, rng)
@@ -138,5 +149,10 @@ def plain(image: Image, size: int, margin: float, zoom: float = 1.0) -> Any:
     offset = size / 2 - 0.5 - scale * (image.shape[0] / 2 - 0.5)
     matrix = np.array([[scale, 0, offset], [0, scale, offset]])
     return cv2.warpAffine(
-        image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(GREY,) * 3
+        image,
+        matrix,
+        (size, size),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(GREY,) * 3,
     )

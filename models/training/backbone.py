@@ -1,7 +1,9 @@
 """A converted mediapipe graph as a torch module, so that its weights can be fine-tuned.
 
-`OnnxBackbone` rebuilds the part of an ONNX graph that leads to the named tensors: convolutions become `nn.Conv2d` with the graph's weights,
-everything else is a function of its inputs. Batch normalisation is already folded into the convolutions, hence a small learning rate.
+`OnnxBackbone` rebuilds the part of an ONNX graph that leads to the named tensors: convolutions become
+`nn.Conv2d` with the graph's weights,
+everything else is a function of its inputs. Batch normalisation is already folded into the convolutions,
+hence a small learning rate.
 """
 
 from __future__ import annotations
@@ -20,8 +22,10 @@ from torch.nn import functional as F
 class OnnxBackbone(nn.Module):
     """The nodes of an ONNX graph that lead to `taps`.
 
-    Takes a float32 (N, 3, H, W) tensor in the graph's own value range and returns one tensor per tap, in order. The height and width need not
-    be the graph's own: every kept operation is translation-invariant. Raises ValueError for an operation that has no counterpart here.
+    Takes a float32 (N, 3, H, W) tensor in the graph's own value range and returns one tensor per tap, in
+    order. The height and width need not
+    be the graph's own: every kept operation is translation-invariant. Raises ValueError for an operation
+    that has no counterpart here.
     """
 
     def __init__(self, path: Path, taps: Sequence[str]) -> None:
@@ -47,7 +51,9 @@ class OnnxBackbone(nn.Module):
         return [values[name] for name in self.taps]
 
     def freeze_before(self, output: str) -> None:
-        """Leaves the weights of all convolutions before the one named as they are (nothing is computed for their gradients)."""
+        """Leaves the weights of all convolutions before the one named as they are (nothing is computed for
+        their gradients).
+        """
         names = list(self.convolutions)
         for name in names[: names.index(output)]:
             self.convolutions[name].requires_grad_(False)
@@ -71,7 +77,9 @@ class OnnxBackbone(nn.Module):
             return lambda x: F.interpolate(x, scale_factor=scales, mode="bilinear", align_corners=False)
         raise ValueError(f"{node.op_type} has no counterpart in OnnxBackbone (node of {node.output[0]}).")
 
-    def _convolution(self, node: onnx.NodeProto, constants: dict[str, np.ndarray], attributes: dict) -> Callable[..., Tensor]:
+    def _convolution(
+        self, node: onnx.NodeProto, constants: dict[str, np.ndarray], attributes: dict
+    ) -> Callable[..., Tensor]:
         weight = constants[node.input[1]]
         groups = attributes.get("group", 1)
         top, left, bottom, right = attributes.get("pads", (0, 0, 0, 0))

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from .augment import Crop, augment, plain
 from numpy.typing import NDArray
-from .overlays import Overlays
-from screening.networks.face import ATTRIBUTES, KINDS, normalise
 from torch import Tensor
 from torch.utils.data import Dataset
+
+from screening.networks.face import ATTRIBUTES, KINDS, normalise
+
+from .augment import Crop, augment, plain
+from .overlays import Overlays
 
 MARGIN = 1.2
 LABELS = ("low", "high", "male", "attributes", "kind")
@@ -32,13 +34,17 @@ class Packed:
     @classmethod
     def read(cls, folder: Path) -> Packed:
         with np.load(folder / "table.npz") as table:
-            return cls(np.load(folder / "crops.npy", mmap_mode="r"), {name: table[name] for name in table.files})
+            return cls(
+                np.load(folder / "crops.npy", mmap_mode="r"), {name: table[name] for name in table.files}
+            )
 
     def rows(self, validation: bool) -> NDArray[np.int64]:
         return np.flatnonzero(self.table["validation"] == validation)
 
 
-def weights(table: Mapping[str, NDArray[Any]], rows: NDArray[np.int64], config: Mapping[str, Any]) -> NDArray[np.float64]:
+def weights(
+    table: Mapping[str, NDArray[Any]], rows: NDArray[np.int64], config: Mapping[str, Any]
+) -> NDArray[np.float64]:
     """How likely each row is drawn: its set's share, within it more for rare ages and attributes."""
     low, high = table["low"][rows].astype(int), table["high"][rows].astype(int)
     weight = np.ones(len(rows))
@@ -101,7 +107,9 @@ class Batches(Dataset[dict[str, Tensor]]):
                 bool(self.tight[row]),
             )  # fmt: skip
             overlays = self.overlays if human else None
-            images[i], changed = augment(crop, backdrop, overlays, size, MARGIN, float(self.config["paste"]), rng)
+            images[i], changed = augment(
+                crop, backdrop, overlays, size, MARGIN, float(self.config["paste"]), rng
+            )
             for name, value in changed.items():
                 labels["attributes"][i, ATTRIBUTES.index(name)] = value
         out = {name: torch.from_numpy(value) for name, value in labels.items()}
@@ -109,6 +117,8 @@ class Batches(Dataset[dict[str, Tensor]]):
         return out
 
 
-def validation_images(packed: Packed, rows: NDArray[np.int64], size: int, zoom: float = 1.0) -> NDArray[np.float32]:
+def validation_images(
+    packed: Packed, rows: NDArray[np.int64], size: int, zoom: float = 1.0
+) -> NDArray[np.float32]:
     """(n, 3, size, size) float32 as the network sees them at run time."""
     return normalise(np.stack([plain(np.asarray(packed.crops[row]), size, MARGIN, zoom) for row in rows]))

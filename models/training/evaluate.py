@@ -14,13 +14,24 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from .data import Packed, validation_images
 from numpy.typing import NDArray
+
 from screening.networks.face import ATTRIBUTES, KINDS, SIZE, minor_logit, softmax
+
+from .data import Packed, validation_images
 from .sources import SKIN_GROUPS
 
 Array = NDArray[Any]
-WIDE = ("portraits", "ccp", "celeb1k_hair", "celebamask", "celeba_and_avatars", "kinds", "humans", "yalefaces")
+WIDE = (
+    "portraits",
+    "ccp",
+    "celeb1k_hair",
+    "celebamask",
+    "celeba_and_avatars",
+    "kinds",
+    "humans",
+    "yalefaces",
+)
 """Sets that show what is around the face, as photos at run time do."""
 
 
@@ -34,7 +45,9 @@ def predict(model: Path, packed: Packed, rows: Array, zoom: float = 1.0) -> dict
     for start in range(0, len(rows), 64):
         images = validation_images(packed, rows[start : start + 64], SIZE, zoom)
         parts.append(session.run(names, {"image": images}))
-    return {name: np.concatenate([part[i] for part in parts]).astype(np.float64) for i, name in enumerate(names)}
+    return {
+        name: np.concatenate([part[i] for part in parts]).astype(np.float64) for i, name in enumerate(names)
+    }
 
 
 def auc(scores: Array, labels: Array) -> float:
@@ -74,24 +87,40 @@ def interval(statistic: Callable[[Array], float], n: int, times: int = 500) -> t
 
 def minor_scores(outputs: Mapping[str, Array], minor_weights: tuple[float, ...]) -> Array:
     years = softmax(outputs["age"])
-    return np.array([minor_logit(y, float(m), minor_weights) for y, m in zip(years, outputs["minor"][:, 0], strict=True)])
+    return np.array(
+        [minor_logit(y, float(m), minor_weights) for y, m in zip(years, outputs["minor"][:, 0], strict=True)]
+    )
 
 
-def age_figures(outputs: Mapping[str, Array], table: Mapping[str, Array], minor_weights: tuple[float, ...]) -> dict[str, Any]:
+def age_figures(
+    outputs: Mapping[str, Array], table: Mapping[str, Array], minor_weights: tuple[float, ...]
+) -> dict[str, Any]:
     """On UTKFace (exact ages): errors of the median, recall of minors at fixed false alarms, by group."""
     utk = table["set"] == "utkface"
     ages = table["low"][utk].astype(int)
     totals = np.cumsum(softmax(outputs["age"][utk]), 1)
     median = np.array([np.interp(0.5, np.r_[0, row], np.arange(len(row) + 1)) for row in totals])
     error = np.abs(median - ages - 0.5)
-    bands = {"0-12": (0, 12), "13-17": (13, 17), "18-25": (18, 25), "26-40": (26, 40), "41-60": (41, 60), "61+": (61, 90)}
+    bands = {
+        "0-12": (0, 12),
+        "13-17": (13, 17),
+        "18-25": (18, 25),
+        "26-40": (26, 40),
+        "41-60": (41, 60),
+        "61+": (61, 90),
+    }
     out: dict[str, Any] = {
         "n": len(ages), "mae": error.mean(), "mae_interval": interval(lambda i: float(error[i].mean()), len(error)),
         "mae_by_age": {name: error[(ages >= a) & (ages <= b)].mean() for name, (a, b) in bands.items()},
     }  # fmt: skip
     scores = minor_scores(outputs, minor_weights)[utk]
     adults = {"18-25": (ages >= 18) & (ages <= 25), "26+": ages >= 26, "18+": ages >= 18}
-    minors = {"0-17": ages < 18, "0-12": ages <= 12, "13-17": (ages >= 13) & (ages < 18), "13-15": (ages >= 13) & (ages < 16)}
+    minors = {
+        "0-17": ages < 18,
+        "0-12": ages <= 12,
+        "13-17": (ages >= 13) & (ages < 18),
+        "13-15": (ages >= 13) & (ages < 16),
+    }
     groups: dict[str, Array] = {"all": np.ones(len(ages), bool)}
     groups |= {name: table["male"][utk] == value for name, value in (("male", 1), ("female", 0))}
     groups |= {name: table["skin"][utk] == index for index, name in enumerate(SKIN_GROUPS)}
@@ -113,7 +142,11 @@ def age_figures(outputs: Mapping[str, Array], table: Mapping[str, Array], minor_
 
 def attribute_figures(outputs: Mapping[str, Array], table: Mapping[str, Array]) -> dict[str, Any]:
     """AUC and recall at 2 % false alarm, on everything, on wide sets and on portraits alone."""
-    views = {"all": np.ones(len(table["set"]), bool), "wide": np.isin(table["set"], WIDE), "portraits": table["set"] == "portraits"}
+    views = {
+        "all": np.ones(len(table["set"]), bool),
+        "wide": np.isin(table["set"], WIDE),
+        "portraits": table["set"] == "portraits",
+    }
     out: dict[str, Any] = {}
     for index, name in enumerate(ATTRIBUTES):
         for view, inside in views.items():
@@ -156,20 +189,25 @@ def figures(model: Path, cache: Path, minor_weights: tuple[float, ...]) -> dict[
 def summary(found: Mapping[str, Any]) -> str:
     """The figures as a few lines of text."""
     age = found["age"]
-    lines = [f"UTKFace ({age['n']}): MAE {age['mae']:.2f}, by age {({k: round(v, 1) for k, v in age['mae_by_age'].items()})}"]
+    by_age = {name: round(float(value), 1) for name, value in age["mae_by_age"].items()}
+    lines = [f"UTKFace ({age['n']}): MAE {age['mae']:.2f}, by age {by_age}"]
     lines += [
         f"minors at {key}: 0-17 {value['0-17'][0]:.2f}, 13-17 {value['13-17'][0]:.2f}, alarm {value['false_alarm']:.3f}"
         for key, value in age["minors"].items()
     ]
     for name, views in found["attributes"].items():
-        parts = [f"{v} ({f['yes']}) AUC {f['auc']:.3f} recall {f['recall_at_2%']:.2f}" for v, f in views.items()]
+        parts = [
+            f"{v} ({f['yes']}) AUC {f['auc']:.3f} recall {f['recall_at_2%']:.2f}" for v, f in views.items()
+        ]
         lines.append(f"{name}: " + "; ".join(parts))
     lines += [f"{k}: {row}" for k, row in zip(KINDS, found["kind"]["confusion"], strict=True)]
     return "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", type=Path)
     parser.add_argument("cache", type=Path)
     parser.add_argument("--json", type=Path, help="write everything there")

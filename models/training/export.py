@@ -1,4 +1,6 @@
-"""Checkpoint to ONNX and calibration: python -m models.training.export models/training/config/face.toml RUN CACHE models/face.onnx.
+"""Checkpoint to ONNX and calibration.
+
+    python -m models.training.export models/training/config/face.toml RUN CACHE models/face.onnx
 
 Writes the network and, beside it, `face.json`: temperatures and piecewise-linear maps fitted on held-out pictures.
 """
@@ -16,12 +18,14 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+
+from screening.networks.face import ATTRIBUTES, KINDS, SIZE
+
 from .data import Packed
 from .evaluate import Array, minor_scores, predict
 from .networks import FaceNet
-from screening.networks.face import ATTRIBUTES, KINDS, SIZE
-from sklearn.linear_model import LogisticRegression
-from torch import Tensor, nn
 
 OUTPUTS = ("age", "minor", "sex", "attributes", "kind")
 KNOTS = 21
@@ -43,7 +47,9 @@ def averaged_network(config: Mapping[str, Any], checkpoint: Path) -> FaceNet:
     """The averaged weights of a checkpoint, ready to run."""
     network = FaceNet(tuple(config["channels"]), config["dropout"])
     state = torch.load(checkpoint, weights_only=True)["averaged"]
-    network.load_state_dict({k.removeprefix("module."): v for k, v in state.items() if k.startswith("module.")})
+    network.load_state_dict(
+        {k.removeprefix("module."): v for k, v in state.items() if k.startswith("module.")}
+    )
     return network.eval()
 
 
@@ -127,7 +133,9 @@ def calibrate(model: Path, cache: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name in ("config", "run", "cache", "model"):
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()

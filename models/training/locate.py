@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+
 from screening.networks import face
 from screening.networks.face_detection import FULL, SHORT, detect_faces
 from screening.networks.preprocess import BORDER_REPLICATE, Region, crop_region, sigmoid, to_tensor

@@ -47,7 +47,9 @@ def binary_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return (loss * known).sum() / known.sum().clamp(min=1)
 
 
-def face_loss(outputs: Mapping[str, Tensor], labels: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+def face_loss(
+    outputs: Mapping[str, Tensor], labels: Mapping[str, Tensor], weights: Mapping[str, float]
+) -> Tensor:
     """Weighted sum over the tasks of the face network."""
     kind = labels["kind"].long()
     parts = {

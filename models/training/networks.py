@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from screening.networks.face import ATTRIBUTES, KINDS, YEARS
 from torch import Tensor, nn
+
+from screening.networks.face import ATTRIBUTES, KINDS, YEARS
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -31,15 +32,15 @@ class FaceNet(nn.Module):
     """A small residual network with one linear head per task.
 
     Input (n, 3, H, W) float32 in -1..1. Returns logits: age (n, 91), minor (n, 1), sex (n, 1),
-    attributes (n, len(ATTRIBUTES)), kind (n, len(KINDS)). Dense convolutions at low resolution: on a CPU they
-    learn more per second than separable ones. The heads see the means and maxima of the last map and the maxima
-    of the two before it, where an earring is still a few cells.
+    attributes (n, len(ATTRIBUTES)), kind (n, len(KINDS)). Dense convolutions, most of them at low resolution: on a
+    CPU they learn more per second than separable ones. The heads see the means and maxima of the last map and the
+    maxima of the two before it, where an earring is still a few cells.
     """
 
-    def __init__(self, channels: tuple[int, ...] = (24, 32, 64, 128, 192), dropout: float = 0.2) -> None:
+    def __init__(self, channels: tuple[int, ...] = (16, 32, 64, 128, 192), dropout: float = 0.2) -> None:
         super().__init__()
         stem, second, third, fourth, last = channels
-        self.stem = nn.Sequential(_convolution(3, stem, 2), _convolution(stem, second, 2), Residual(second))
+        self.stem = nn.Sequential(_convolution(3, stem, 2), _convolution(stem, second, 2))
         self.third = nn.Sequential(_convolution(second, third, 2), Residual(third))
         self.fourth = nn.Sequential(_convolution(third, fourth, 2), Residual(fourth), Residual(fourth))
         self.last = nn.Sequential(_convolution(fourth, last, 2), Residual(last))

@@ -45,7 +45,9 @@ class Overlays:
                     parts = [picture[:, :half], picture[:, half:]]
                 self.pictures[kind] += [_trimmed(part) for part in parts]
 
-    def paste(self, image: NDArray[np.uint8], points: Points, rng: Generator) -> tuple[NDArray[np.uint8], dict[str, int]]:
+    def paste(
+        self, image: NDArray[np.uint8], points: Points, rng: Generator
+    ) -> tuple[NDArray[np.uint8], dict[str, int]]:
         """One accessory on the face of (H, W, 3) with the nine `locate.POINTS`; what it changes (-1 = unknown now).
 
         Faces without landmarks or turned far aside stay as they are.
@@ -54,7 +56,10 @@ class Overlays:
             return image, {}
         across = points[LEFT_SIDE] - points[RIGHT_SIDE]
         width = float(np.linalg.norm(across))
-        turned = abs(float((points[NOSE] - (points[LEFT_SIDE] + points[RIGHT_SIDE]) / 2) @ across)) / max(width, 1) ** 2
+        turned = (
+            abs(float((points[NOSE] - (points[LEFT_SIDE] + points[RIGHT_SIDE]) / 2) @ across))
+            / max(width, 1) ** 2
+        )
         if width < 20 or turned > 0.25:
             return image, {}
         kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))

@@ -16,11 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from .locate import POINTS, locate
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+
 from screening.networks import face
 from screening.networks.face import ATTRIBUTES, KINDS
+
+from .locate import POINTS, locate
 from .sources import Sample, samples, validates
 
 STORE = 160
@@ -61,7 +63,9 @@ def labels_of(sample: Sample) -> dict[str, NDArray[np.generic]]:
     }  # fmt: skip
 
 
-def one(sample: Sample, raw: Path, distance: Callable[[Image.Image], int]) -> tuple[str, dict[str, NDArray] | None]:
+def one(
+    sample: Sample, raw: Path, distance: Callable[[Image.Image], int]
+) -> tuple[str, dict[str, NDArray] | None]:
     """("packed", row) or (why not, None)."""
     try:
         with Image.open(raw / sample.file) as picture:
@@ -100,7 +104,9 @@ def _part(arguments: tuple[list[Sample], Path, Path, Path, int]) -> dict[str, in
     distance = distance_function(photos)
     counts: dict[str, int] = {}
     rows: dict[str, list[NDArray]] = {}
-    crops = np.lib.format.open_memmap(out / f"part{number}.npy", "w+", np.uint8, (len(chosen), STORE, STORE, 3))
+    crops = np.lib.format.open_memmap(
+        out / f"part{number}.npy", "w+", np.uint8, (len(chosen), STORE, STORE, 3)
+    )
     packed = 0
     for index, sample in enumerate(chosen):
         outcome, row = one(sample, raw, distance)
@@ -132,7 +138,9 @@ def pack(raw: Path, labels: Path, photos: Path, out: Path, processes: int) -> di
         crops[start : start + count] = np.load(out / f"part{i}.npy", mmap_mode="r")[:count]
         start += count
     crops.flush()
-    np.savez(out / "table.npz", **{name: np.concatenate([t[name] for t in tables]) for name in tables[0].files})
+    np.savez(
+        out / "table.npz", **{name: np.concatenate([t[name] for t in tables]) for name in tables[0].files}
+    )
     for i in range(processes):
         os.remove(out / f"part{i}.npy")
         os.remove(out / f"part{i}.npz")
@@ -144,7 +152,9 @@ def pack(raw: Path, labels: Path, photos: Path, out: Path, processes: int) -> di
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name in ("raw", "labels", "photos", "out"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--processes", type=int, default=2)

@@ -1,6 +1,8 @@
-"""What is done to a packed whole photo before the network sees it in training: composition, framing, light and compression.
+"""What is done to a packed whole photo before the network sees it in training: composition, framing, light
+and compression.
 
-People are cut out by their selfie mask. As many photos are composed without a second person (a person on another background, a piece
+People are cut out by their selfie mask. As many photos are composed without a second person (a person on
+another background, a piece
 of a room where the second person would be) as with one, so that the seams of a composition say nothing.
 """
 
@@ -37,9 +39,14 @@ def cut_out(photo: np.ndarray, person: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def compose(
-    photo: np.ndarray, person: np.ndarray, other: tuple[np.ndarray, np.ndarray], texture: np.ndarray | None, rng: Generator
+    photo: np.ndarray,
+    person: np.ndarray,
+    other: tuple[np.ndarray, np.ndarray],
+    texture: np.ndarray | None,
+    rng: Generator,
 ) -> tuple[np.ndarray, float]:
-    """The photo with `other` beside, behind or reaching in from the edge; with `texture` (288, 288, 3) the same shape of something else.
+    """The photo with `other` beside, behind or reaching in from the edge; with `texture` (288, 288, 3) the
+    same shape of something else.
 
     Returns the composed photo and whether a second person is seen in it: 1, 0, or NaN for a sliver.
     """
@@ -56,13 +63,24 @@ def compose(
     tall = height * (rng.uniform(0.3, 0.75) if manner == "behind" else rng.uniform(0.7, 1.3))
     scale = tall / colour.shape[0]
     size = (max(8, int(colour.shape[1] * scale)), max(8, int(tall)))
-    colour, alpha = cv2.resize(colour, size, interpolation=cv2.INTER_AREA), cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+    colour, alpha = (
+        cv2.resize(colour, size, interpolation=cv2.INTER_AREA),
+        cv2.resize(alpha, size, interpolation=cv2.INTER_AREA),
+    )
     if rng.random() < 0.5:
         colour, alpha = colour[:, ::-1], alpha[:, ::-1]
-    visible = {"beside": rng.uniform(0.35, 0.8), "arm": rng.uniform(0.12, 0.35), "behind": rng.uniform(0.5, 1.0)}[manner] * size[0]
+    visible = {
+        "beside": rng.uniform(0.35, 0.8),
+        "arm": rng.uniform(0.12, 0.35),
+        "behind": rng.uniform(0.5, 1.0),
+    }[manner] * size[0]
     visible = min(visible, 0.45 * width)
     left = int(width - visible) if rng.random() < 0.5 else int(visible - size[0])
-    top = int(height - tall * rng.uniform(0.75, 1.0)) if manner != "behind" else int(rng.uniform(0.0, 0.4) * height)
+    top = (
+        int(height - tall * rng.uniform(0.75, 1.0))
+        if manner != "behind"
+        else int(rng.uniform(0.0, 0.4) * height)
+    )
     if manner == "behind":
         blur = rng.uniform(0.3, 3.0)
         colour, alpha = cv2.GaussianBlur(colour, (0, 0), blur), cv2.GaussianBlur(alpha, (0, 0), blur)
@@ -77,7 +95,10 @@ def compose(
     in_front = manner == "arm" and rng.random() < 0.5
     if not in_front:
         piece = piece * (1 - mask[y0:y1, x0:x1])
-    base[y0:y1, x0:x1] = base[y0:y1, x0:x1] * (1 - piece[..., None]) + colour[y0 - top : y1 - top, x0 - left : x1 - left] * piece[..., None]
+    base[y0:y1, x0:x1] = (
+        base[y0:y1, x0:x1] * (1 - piece[..., None])
+        + colour[y0 - top : y1 - top, x0 - left : x1 - left] * piece[..., None]
+    )
     result = photo.copy()
     result[area] = base
     share = float((piece > 0.5).sum()) / (height * width)
@@ -86,7 +107,9 @@ def compose(
     return result, 1.0 if share > 0.03 else np.nan
 
 
-def on_background(photo: np.ndarray, person: np.ndarray, background: np.ndarray, rng: Generator) -> np.ndarray:
+def on_background(
+    photo: np.ndarray, person: np.ndarray, background: np.ndarray, rng: Generator
+) -> np.ndarray:
     """The person before another background (of a photo without people)."""
     area, other = content(photo), content(background)
     base, mask = photo[area], person[area].astype(np.float32)[..., None] / 255
@@ -104,13 +127,18 @@ def reframe(photo: np.ndarray, rng: Generator) -> np.ndarray:
     inner = photo[area]
     height, width = inner.shape[:2]
     cut = rng.uniform(0, 0.05, 4)
-    inner = inner[int(cut[0] * height) : height - int(cut[1] * height), int(cut[2] * width) : width - int(cut[3] * width)]
+    inner = inner[
+        int(cut[0] * height) : height - int(cut[1] * height),
+        int(cut[2] * width) : width - int(cut[3] * width),
+    ]
     if rng.random() < 0.5:
         inner = inner[:, ::-1]
     height, width = inner.shape[0], inner.shape[1] * rng.uniform(0.92, 1.08)
     scale = SIZE / max(height, width)
     size = (max(1, min(SIZE, round(width * scale))), max(1, min(SIZE, round(height * scale))))
-    inner = cv2.resize(np.ascontiguousarray(inner), size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    inner = cv2.resize(
+        np.ascontiguousarray(inner), size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    )
     result = np.zeros((SIZE, SIZE, 3), np.uint8)
     x, y = (SIZE - size[0]) // 2, (SIZE - size[1]) // 2
     result[y : y + size[1], x : x + size[0]] = inner

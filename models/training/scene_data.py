@@ -1,7 +1,9 @@
 """Whole photos with their labels, packed once: `python -m models.training.scene_data RAW LABELS KEEP_OUT SELFIE OUT`.
 
-Pictures within 6 bits of the benchmark (`KEEP_OUT` is the file with `benchmark_distance`) are dropped. A pack holds `photos.npy` (n, 288, 288, 3)
-uint8 RGB, letterboxed with black; `people.npy` (n, 288, 288) uint8, the selfie mask 0-255 (0 where it is not needed); `labels.npy` (n, 6)
+Pictures within 6 bits of the benchmark (`KEEP_OUT` is the file with `benchmark_distance`) are dropped. A
+pack holds `photos.npy` (n, 288, 288, 3)
+uint8 RGB, letterboxed with black; `people.npy` (n, 288, 288) uint8, the selfie mask 0-255 (0 where it is not
+needed); `labels.npy` (n, 6)
 float32, NaN where nothing is said; `kinds.npy` (n,) uint8, a set of `KINDS` as bits; `rows.json`.
 """
 
@@ -40,7 +42,13 @@ SETS = (
     ("rooms", "**/*.jpg", 900, NOTHING, {"nobody": 1, "second_person": 0}),
     ("humans", "Humans/*", 900, HUMAN, {"nobody": 0}),
     ("ccp", "photos/*", 700, HUMAN, {"nobody": 0, "face_not_visible": 0, "collage_or_text": 0}),
-    ("hair_figaro_lfw", "data/Lfw/*/imgs/Original/*", 500, HUMAN, {"nobody": 0, "face_not_visible": 0, "far": 0}),
+    (
+        "hair_figaro_lfw",
+        "data/Lfw/*/imgs/Original/*",
+        500,
+        HUMAN,
+        {"nobody": 0, "face_not_visible": 0, "far": 0},
+    ),
     ("hair_figaro_lfw", "data/Figaro1k/*/imgs/Original/*", 500, HUMAN, {"nobody": 0, "far": 0}),
     ("fairface", "fair_face/val/*", 400, HUMAN, {"nobody": 0, "far": 0, "face_not_visible": 0}),
     ("celeb1k_hair", "Data/Celeb1k/*/original/*", 300, HUMAN, {"nobody": 0, "far": 0, "face_not_visible": 0}),
@@ -68,11 +76,14 @@ def portrait_labels(row: dict[str, str]) -> tuple[int, dict[str, float]]:
     codes = row["codes"].replace("|", " ").split()
 
     def degree(letter: str, kind: str = "") -> int:
-        return max((int(c[1]) for c in codes if c[0] == letter and c[1:2].isdigit() and (kind in c[2:])), default=0)
+        return max(
+            (int(c[1]) for c in codes if c[0] == letter and c[1:2].isdigit() and (kind in c[2:])), default=0
+        )
 
     labels: dict[str, float] = {}
     for name, letter, kind in (
-        ("second_person", "P", ""), ("nobody", "N", ""), ("lying_or_leaning", "O", "l"), ("face_not_visible", "F", "b"), ("far", "F", "f"),
+        ("second_person", "P", ""), ("nobody", "N", ""), ("lying_or_leaning", "O", "l"), ("face_not_visible",
+        "F", "b"), ("far", "F", "f"),
     ):  # fmt: skip
         found = degree(letter, kind)
         if found != 1:
@@ -101,13 +112,22 @@ def items(raw: Path, labels: Path) -> Iterator[Item]:
         for row in csv.DictReader(lines):
             kind, known = portrait_labels(row)
             held = zlib.crc32(f"group {row['person_group']}".encode()) % 100 < 18
-            clean = known.get("second_person") == 0 and known.get("nobody") == 0 and kind == HUMAN and not known["collage_or_text"]
+            clean = (
+                known.get("second_person") == 0
+                and known.get("nobody") == 0
+                and kind == HUMAN
+                and not known["collage_or_text"]
+            )
             yield Item("portraits", raw / row["file"], kind, known, row["person_group"], held, clean)
     for name, pattern, most, kind, known in SETS:
         if name == "celeba_and_avatars":
             found = list(_avatars(raw / name, most))
         else:
-            found = [(p, kind) for p in sorted((raw / name).glob(pattern)) if p.suffix.lower() in (".jpg", ".jpeg", ".png")]
+            found = [
+                (p, kind)
+                for p in sorted((raw / name).glob(pattern))
+                if p.suffix.lower() in (".jpg", ".jpeg", ".png")
+            ]
         random.Random(name + pattern).shuffle(found)
         for path, own_kind in found[:most]:
             held = zlib.crc32(path.name.encode()) % 100 < 10
@@ -145,7 +165,10 @@ def build(raw: Path, label_folder: Path, keep_out: Path, selfie: Path, out: Path
     session = onnxruntime.InferenceSession(selfie, options)
     chosen = list(items(raw, label_folder))
     out.mkdir(parents=True, exist_ok=True)
-    photos, people = np.zeros((len(chosen), SIDE, SIDE, 3), np.uint8), np.zeros((len(chosen), SIDE, SIDE), np.uint8)
+    photos, people = (
+        np.zeros((len(chosen), SIDE, SIDE, 3), np.uint8),
+        np.zeros((len(chosen), SIDE, SIDE), np.uint8),
+    )
     labels = np.full((len(chosen), len(ATTRIBUTES)), np.nan, np.float32)
     kinds, rows = np.zeros(len(chosen), np.uint8), []
     for item in chosen:
@@ -160,18 +183,37 @@ def build(raw: Path, label_folder: Path, keep_out: Path, selfie: Path, out: Path
             continue
         i = len(rows)
         if item.set == "humans":  # squashed to squares: give most of them a portrait's shape back
-            image = cv2.resize(image, None, fx=random.Random(item.path.name).uniform(0.62, 1.0), fy=1.0, interpolation=cv2.INTER_AREA)
+            image = cv2.resize(
+                image,
+                None,
+                fx=random.Random(item.path.name).uniform(0.62, 1.0),
+                fy=1.0,
+                interpolation=cv2.INTER_AREA,
+            )
         if max(image.shape[:2]) > 2 * SIDE:
             scale = 2 * SIDE / max(image.shape[:2])
             image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         photos[i] = crop_region(image, whole_square(image), (SIDE, SIDE), BORDER_ZERO)
         if item.clean:
-            tensor = cv2.resize(photos[i], (256, 256), interpolation=cv2.INTER_AREA).astype(np.float32).transpose(2, 0, 1)[None] / 255
+            tensor = (
+                cv2.resize(photos[i], (256, 256), interpolation=cv2.INTER_AREA)
+                .astype(np.float32)
+                .transpose(2, 0, 1)[None]
+                / 255
+            )
             people[i] = cv2.resize(session.run(None, {"image": tensor})[0][0, 0] * 255, (SIDE, SIDE))
         for name, value in item.labels.items():
             labels[i, ATTRIBUTES.index(name)] = value
         kinds[i] = item.kind
-        rows.append({"set": item.set, "file": str(item.path.relative_to(raw)), "group": item.group, "held_out": item.held_out, "clean": item.clean})
+        rows.append(
+            {
+                "set": item.set,
+                "file": str(item.path.relative_to(raw)),
+                "group": item.group,
+                "held_out": item.held_out,
+                "clean": item.clean,
+            }
+        )
         if i % 1000 == 0:
             print(i, len(chosen), flush=True)
     for name, values in (("photos", photos), ("people", people), ("labels", labels), ("kinds", kinds)):

@@ -15,7 +15,9 @@ from .backbone import OnnxBackbone, pool
 #: 1/8 and 1/16 of the input's side, after the detector's feature pyramid; 1/32 before it.
 TAPS = {"add_367": 96, "add_335": 192, "conv_303": 1152}
 FIRST_TUNED = "conv_114_linear"
-"""The convolutions before it (down to 1/8 of the side) stay as they are: they are general, and most of the cost of training."""
+"""The convolutions before it (down to 1/8 of the side) stay as they are: they are general, and most of the
+cost of training.
+"""
 
 
 class SceneNet(nn.Module):
@@ -35,16 +37,25 @@ class SceneNet(nn.Module):
         self.where = nn.Conv2d(128, outputs, 1)
         self.what = nn.Conv2d(128, outputs, 1)
         pooled = 2 * (fine + middle + 128 + 128)
-        self.norm = nn.LayerNorm(pooled)
         self.whole = nn.Sequential(
-            nn.Dropout(0.3), nn.Linear(pooled, 96), nn.ReLU(inplace=True), nn.Dropout(0.3), nn.Linear(96, outputs)
+            nn.LayerNorm(pooled),
+            nn.Dropout(0.3),
+            nn.Linear(pooled, 96),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.3),
+            nn.Linear(96, outputs),
         )
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        pooled, local = self.parts(image)
+        logits = local + self.whole(pooled)
+        return logits[:, : len(ATTRIBUTES)], logits[:, len(ATTRIBUTES) :]
+
+    def parts(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Pooled features (input of `whole`) and the attention's logits (N, 10), attributes before kinds."""
         fine, middle, coarse = self.backbone(image)
         coarse = self.coarse(coarse)
         up = F.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
         fused = self.fuse(torch.cat([F.avg_pool2d(fine, 2), middle, up], 1))
         focus = self.where(fused).flatten(2).softmax(2)
-        logits = (focus * self.what(fused).flatten(2)).sum(2) + self.whole(self.norm(pool([fine, middle, coarse, fused])))
-        return logits[:, : len(ATTRIBUTES)], logits[:, len(ATTRIBUTES) :]
+        return pool([fine, middle, coarse, fused]), (focus * self.what(fused).flatten(2)).sum(2)

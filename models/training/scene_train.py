@@ -27,14 +27,22 @@ from screening.networks.photo import ATTRIBUTES, KINDS, SIZE
 
 from .scene_augment import SECOND, compose, cut_out, on_background, reframe
 from .scene_network import SceneNet
+from .upper_replay import Replay
 from .upper_scores import platt, score
 from .upper_train import attribute_loss, save
 
 SET_SHARES = {
-    "portraits": 0.6, "kinds": 0.08, "anime": 0.02, "celeba_and_avatars": 0.02, "cats_dogs": 0.05, "rooms": 0.05, "humans": 0.06,
+    "portraits": 0.6, "kinds": 0.08, "anime": 0.02, "celeba_and_avatars": 0.02, "cats_dogs": 0.05, "rooms":
+    0.05, "humans": 0.06,
     "ccp": 0.04, "hair_figaro_lfw": 0.03, "fairface": 0.01, "celeb1k_hair": 0.02, "mask_rmfd": 0.01, "zoom": 0.01,
 }  # fmt: skip
-RARE = {"lying_or_leaning": 2.0, "face_not_visible": 2.5, "second_person": 1.2, "far": 1.0, "collage_or_text": 1.0}
+RARE = {
+    "lying_or_leaning": 2.0,
+    "face_not_visible": 2.5,
+    "second_person": 1.2,
+    "far": 1.0,
+    "collage_or_text": 1.0,
+}
 COMPOSED, COMPOSED_WITHOUT, MOVED = 0.22, 0.12, 0.1
 
 
@@ -56,7 +64,9 @@ class Pack:
         weights = np.ones(len(self.rows))
         for name, factor in RARE.items():
             weights *= np.where(self.labels[:, ATTRIBUTES.index(name)] > 0.3, factor, 1.0)
-        weights[(self.sets == "portraits") & (self.kinds == 6)] *= 5  # drawn, statues, dolls among the portraits
+        weights[(self.sets == "portraits") & (self.kinds == 6)] *= (
+            5  # drawn, statues, dolls among the portraits
+        )
         weights[self.held_out] = 0
         for name, share in SET_SHARES.items():
             of = self.sets == name
@@ -88,9 +98,18 @@ def kind_loss(logits: Tensor, kinds: Tensor) -> Tensor:
     return (logits[known].logsumexp(1) - possible.logsumexp(1)).sum() / known.sum().clamp(min=1)
 
 
+def losses(logits: Tensor, labels: Tensor, kinds: Tensor, positive: Tensor) -> Tensor:
+    """Of attributes and kind together; `logits` (N, 10)."""
+    count = len(ATTRIBUTES)
+    return attribute_loss(logits[:, :count], labels, positive) + 0.5 * kind_loss(logits[:, count:], kinds)
+
+
 def tensor(photos: np.ndarray) -> Tensor:
     """(N, 3, H, W) in -1..1, as `screening.networks.photo.preprocess` makes it."""
-    return torch.from_numpy(photos).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last) * (2 / 255) - 1
+    return (
+        torch.from_numpy(photos).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last) * (2 / 255)
+        - 1
+    )
 
 
 def train(config: dict, resume: bool) -> None:
@@ -99,13 +118,20 @@ def train(config: dict, resume: bool) -> None:
     rng = np.random.default_rng(config["seed"])
     pack = Pack(Path(config["pack"]))
     net, ema = (SceneNet(Path(config["graph"])).to(memory_format=torch.channels_last) for _ in range(2))
+    if "start" in config:  # weights of an earlier run; what they lack begins anew
+        net.load_state_dict(torch.load(config["start"], weights_only=True), strict=False)
     ema.load_state_dict(net.state_dict())
     tuned = [p for p in net.backbone.parameters() if p.requires_grad]
     fresh = [p for n, p in net.named_parameters() if not n.startswith("backbone.")]
-    optimizer = torch.optim.AdamW([{"params": tuned, "lr": config["lr_backbone"]}, {"params": fresh, "lr": config["lr_heads"]}], weight_decay=0.03)
+    optimizer = torch.optim.AdamW(
+        [{"params": tuned, "lr": config["lr_backbone"]}, {"params": fresh, "lr": config["lr_heads"]}],
+        weight_decay=0.03,
+    )
     peak = [group["lr"] for group in optimizer.param_groups]
     weights = pack.weights()
-    share = np.nansum((pack.labels > 0.3) * weights[:, None], 0) / np.nansum(np.isfinite(pack.labels) * weights[:, None], 0)
+    share = np.nansum((pack.labels > 0.3) * weights[:, None], 0) / np.nansum(
+        np.isfinite(pack.labels) * weights[:, None], 0
+    )
     positive = torch.tensor(np.clip(np.sqrt((1 - share) / share), 1, 3), dtype=torch.float32)
     out = Path(config["out"])
     out.mkdir(parents=True, exist_ok=True)
@@ -116,28 +142,35 @@ def train(config: dict, resume: bool) -> None:
         ema.load_state_dict(state["ema"])
         optimizer.load_state_dict(state["optimizer"])
         spent, step = state["spent"], state["step"]
-    started, saved, sums = time.time() - spent, time.time(), np.zeros(2)
+    started, saved, total = time.time() - spent, time.time(), 0.0
+    replay = Replay(net.whole, lambda *found: losses(*found, positive))
     while (spent := time.time() - started) < budget and step < config.get("steps", math.inf):
         for group, lr in zip(optimizer.param_groups, peak, strict=True):
-            group["lr"] = lr * min(1, (step + 1) / 60) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * spent / budget)))
-        photos, labels, kinds = zip(*(pack.sample(i, rng) for i in rng.choice(len(weights), config["batch"], p=weights)), strict=True)
+            group["lr"] = (
+                lr * min(1, (step + 1) / 60) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * spent / budget)))
+            )
+        photos, labels, kinds = zip(
+            *(pack.sample(i, rng) for i in rng.choice(len(weights), config["batch"], p=weights)), strict=True
+        )
         net.train()
-        attributes, kind = net(tensor(np.stack(photos)))
-        first = attribute_loss(attributes, torch.from_numpy(np.stack(labels)), positive)
-        second = kind_loss(kind, torch.tensor(kinds))
+        answers, allowed = torch.from_numpy(np.stack(labels)), torch.tensor(kinds)
+        pooled, local = net.parts(tensor(np.stack(photos)))
+        loss = losses(local + net.whole(pooled), answers, allowed, positive)
         optimizer.zero_grad()
-        (first + 0.5 * second).backward()
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         optimizer.step()
+        replay.add(pooled, local, answers, allowed)
+        replay.train(config["replays"], scale=1 - spent / budget)
         step += 1
         decay = min(0.997, (step + 1) / (step + 12))
         with torch.no_grad():
             for mean, new in zip(ema.parameters(), net.parameters(), strict=True):
                 mean.lerp_(new, 1 - decay)
-        sums += (first.item(), second.item())
+        total += loss.item()
         if step % 25 == 0:
-            print(f"step {step} {spent / 60:.1f} min attributes {sums[0] / 25:.3f} kind {sums[1] / 25:.3f}", flush=True)
-            sums[:] = 0
+            print(f"step {step} {spent / 60:.1f} min loss {total / 25:.3f}", flush=True)
+            total = 0.0
         if time.time() - saved > 120:
             save(out, net, ema, optimizer, time.time() - started, step)
             saved = time.time()
@@ -155,7 +188,10 @@ def predict(net: SceneNet, pack: Pack, rows: np.ndarray) -> tuple[np.ndarray, np
     attributes, kinds = [], []
     with torch.inference_mode():
         for i in range(0, len(rows), 16):
-            photos = [cv2.resize(pack.photos[r], (SIZE, SIZE), interpolation=cv2.INTER_AREA) for r in rows[i : i + 16]]
+            photos = [
+                cv2.resize(pack.photos[r], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+                for r in rows[i : i + 16]
+            ]
             first, second = net(tensor(np.stack(photos)))
             attributes.append(first.numpy())
             kinds.append(second.numpy())
@@ -191,7 +227,9 @@ def evaluate(config: dict) -> None:
     figures["kind_temperature"] = round(float(minimize_scalar(loss, bounds=(0.3, 5), method="bounded").x), 3)
     single = np.isin(allowed, [1 << k for k in range(len(KINDS))])
     truth, found = np.log2(allowed[single]).astype(int), kinds[single].argmax(1)
-    figures["kind_confusion"] = [[int(((truth == a) & (found == b)).sum()) for b in range(len(KINDS))] for a in range(len(KINDS))]
+    figures["kind_confusion"] = [
+        [int(((truth == a) & (found == b)).sum()) for b in range(len(KINDS))] for a in range(len(KINDS))
+    ]
     (Path(config["out"]) / "figures.json").write_text(json.dumps(figures, indent=1))
     for group in ("portraits", "all"):
         print(group)
@@ -205,10 +243,23 @@ def export(config: dict) -> None:
     net = trained(config).to(memory_format=torch.contiguous_format)
     path = Path(config["onnx"])
     example = torch.rand(1, 3, SIZE, SIZE)
-    torch.onnx.export(net, (example,), path, input_names=["image"], output_names=["attributes", "kind"], opset_version=17, dynamo=False)
+    torch.onnx.export(
+        net,
+        (example,),
+        path,
+        input_names=["image"],
+        output_names=["attributes", "kind"],
+        opset_version=17,
+        dynamo=False,
+    )
     onnx.checker.check_model(onnx.load(path))
     figures = json.loads((Path(config["out"]) / "figures.json").read_text())
-    content = {"attributes": list(ATTRIBUTES), "kinds": list(KINDS), "platt": figures["platt"], "kind_temperature": figures["kind_temperature"]}
+    content = {
+        "attributes": list(ATTRIBUTES),
+        "kinds": list(KINDS),
+        "platt": figures["platt"],
+        "kind_temperature": figures["kind_temperature"],
+    }
     path.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
 
 

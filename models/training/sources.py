@@ -43,7 +43,9 @@ class Sample:
     male: bool | None = None
     skin: int | None = None  # index into SKIN_GROUPS
     attributes: dict[str, bool] = field(default_factory=dict)
-    face: tuple[float, float, float] | None = None  # fallback where no face is found: centre, width / picture's width
+    face: tuple[float, float, float] | None = (
+        None  # fallback where no face is found: centre, width / picture's width
+    )
     crop: tuple[int, int, int, int] | None = None  # the person in the picture, if several may be in it
 
 
@@ -79,7 +81,12 @@ def attributes_of(codes: str) -> dict[str, bool]:
                 yes = {kinds[k] for k in clear if k in kinds}
                 slight = {kinds[k] for degree, ls in marks if degree == 1 for k in ls if k in kinds}
                 out |= {name: name in yes for name in kinds.values() if name in yes or name not in slight}
-    plain = {"hair_across_face": ("R", "f"), "earring": ("J", "e"), "headphones": ("E", ""), "strong_shadow": ("L", "")}
+    plain = {
+        "hair_across_face": ("R", "f"),
+        "earring": ("J", "e"),
+        "headphones": ("E", ""),
+        "strong_shadow": ("L", ""),
+    }
     for name, (letter, kind) in plain.items():
         degrees = [degree for degree, letters in found.get(letter, []) if kind in letters]
         if not degrees or max(degrees) == 2:
@@ -98,7 +105,11 @@ def _files(root: Path, pattern: str) -> list[str]:
 
 def _thinned(files: list[str], count: int) -> list[str]:
     """That many, evenly spread over the sorted list."""
-    return files if len(files) <= count else [files[i] for i in np.linspace(0, len(files) - 1, count).astype(int)]
+    return (
+        files
+        if len(files) <= count
+        else [files[i] for i in np.linspace(0, len(files) - 1, count).astype(int)]
+    )
 
 
 def fairface(raw: Path, labels: Path) -> Iterator[Sample]:
@@ -106,7 +117,9 @@ def fairface(raw: Path, labels: Path) -> Iterator[Sample]:
     for part in ("train", "val"):
         path = raw / f"fairface/fairface_label_{part}.csv"
         for row in _rows(path) if path.exists() else []:
-            sample = Sample("fairface", f"fairface/fair_face/{row['file']}", row["file"], face=(0.5, 0.47, 0.76))
+            sample = Sample(
+                "fairface", f"fairface/fair_face/{row['file']}", row["file"], face=(0.5, 0.47, 0.76)
+            )
             sample.years, sample.male = FAIRFACE_YEARS[row["age"]], row["gender"] == "Male"
             sample.skin, sample.kind = FAIRFACE_SKIN[row["race"]], "human"
             codes = seen.get(row["file"])
@@ -128,13 +141,21 @@ def utkface(raw: Path, labels: Path) -> Iterator[Sample]:
         # crawled within one minute: often the same person or page
         group = f"utk {match[4]} {match[2]} {match[3]}"
         yield Sample(
-            "utkface", file, group, "human", (age, age), match[2] == "0", UTK_SKIN[int(match[3])], face=(0.5, 0.46, 0.8)
+            "utkface",
+            file,
+            group,
+            "human",
+            (age, age),
+            match[2] == "0",
+            UTK_SKIN[int(match[3])],
+            face=(0.5, 0.46, 0.8),
         )
 
 
 #: Which of the portraits that show no photographed human are animals or statues, by eye; the others are drawn or 3-D.
 PORTRAIT_KINDS = dict.fromkeys(
-    "0625 0796 0897 1012 1169 1194 1203 1457 1470 1477 1576 1663 1795 1848 1936 2154 2363 2367 2409 2467".split(), "animal"
+    "0625 0796 0897 1012 1169 1194 1203 1457 1470 1477 1576 1663 1795 1848 1936 2154 2363 2367 2409 2467".split(),
+    "animal",
 ) | dict.fromkeys("0691 0731 0853 0976 1325 1754".split(), "statue")
 _CODE_YEARS = {"c": (0, 12), "t": (13, 19), "a": (18, 64), "s": (55, 90)}
 
@@ -202,9 +223,30 @@ def celeba_and_avatars(raw: Path, labels: Path) -> Iterator[Sample]:
 
 def masks(raw: Path, labels: Path) -> Iterator[Sample]:
     patterns = (
-        ("mask_chandrika", "mask_chandrika/dataset/{}/*", "with_mask", "without_mask", (0.5, 0.51, 0.74), 4000),
-        ("mask_prajnasb", "mask_prajnasb/experiements/data/{}/*", "with_mask", "without_mask", (0.5, 0.54, 0.53), 1000),
-        ("mask_karim", "mask_karim/Face Mask Dataset/*/{}/*", "WithMask", "WithoutMask", (0.5, 0.53, 0.78), 2000),
+        (
+            "mask_chandrika",
+            "mask_chandrika/dataset/{}/*",
+            "with_mask",
+            "without_mask",
+            (0.5, 0.51, 0.74),
+            4000,
+        ),
+        (
+            "mask_prajnasb",
+            "mask_prajnasb/experiements/data/{}/*",
+            "with_mask",
+            "without_mask",
+            (0.5, 0.54, 0.53),
+            1000,
+        ),
+        (
+            "mask_karim",
+            "mask_karim/Face Mask Dataset/*/{}/*",
+            "WithMask",
+            "WithoutMask",
+            (0.5, 0.53, 0.78),
+            2000,
+        ),
     )
     for name, pattern, yes, no, face, most in patterns:
         for folder, masked in ((yes, True), (no, False)):

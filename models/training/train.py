@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from .data import Batches
-from .losses import face_loss
-from .networks import FaceNet
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Subset
+
+from .data import Batches
+from .losses import face_loss
+from .networks import FaceNet
 
 
 def rate_at(step: int, progress: float, config: Mapping[str, Any]) -> float:
@@ -33,11 +34,16 @@ def optimiser(network: nn.Module, config: Mapping[str, Any]) -> torch.optim.Opti
     """AdamW; normalisation and biases are not decayed."""
     matrices = [p for p in network.parameters() if p.ndim > 1]
     vectors = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": config["weight_decay"]}, {"params": vectors, "weight_decay": 0.0}]
+    groups = [
+        {"params": matrices, "weight_decay": config["weight_decay"]},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
     return torch.optim.AdamW(groups, lr=config["rate"], betas=(0.9, 0.99))
 
 
-def train(config: Mapping[str, Any], cache: Path, run: Path, overlays: Path | None, workers: int = 1) -> nn.Module:
+def train(
+    config: Mapping[str, Any], cache: Path, run: Path, overlays: Path | None, workers: int = 1
+) -> nn.Module:
     """Run until the steps or the minutes are spent, whichever comes first, and return the averaged network.
 
     Rate and size follow the larger share, so that a busy machine gives a shorter schedule, never a broken one.
@@ -84,7 +90,12 @@ def train(config: Mapping[str, Any], cache: Path, run: Path, overlays: Path | No
         total += loss.item()
         done = step + 1
         if done % 50 == 0:
-            line = {"step": done, "loss": round(total / 50, 4), "minutes": round(seconds / 60, 1), "done": round(progress, 3)}
+            line = {
+                "step": done,
+                "loss": round(total / 50, 4),
+                "minutes": round(seconds / 60, 1),
+                "done": round(progress, 3),
+            }
             print(json.dumps(line), flush=True)
             with (run / "progress.jsonl").open("a") as file:
                 file.write(json.dumps(line) + "\n")
@@ -106,7 +117,9 @@ def train(config: Mapping[str, Any], cache: Path, run: Path, overlays: Path | No
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name in ("config", "cache", "run"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--overlays", type=Path, help="folder of the accessories to paste, with index.csv")

@@ -1,4 +1,6 @@
-"""What is done to a packed crop before the network sees it in training: geometry, light, resolution, compression, accessories."""
+"""What is done to a packed crop before the network sees it in training: geometry, light, resolution,
+compression, accessories.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,12 @@ _HIDDEN = {"headphones": ("earrings",), "mask": ("necklace",), "hat": ("hair_acr
 
 
 def augment(
-    crop: np.ndarray, mask: np.ndarray, labels: np.ndarray, mesh: np.ndarray, overlays: Overlays, rng: np.random.Generator
+    crop: np.ndarray,
+    mask: np.ndarray,
+    labels: np.ndarray,
+    mesh: np.ndarray,
+    overlays: Overlays,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(256, 256, 3) uint8, (128, 128) uint8 codes and (16,) labels from one row of the pack."""
     crop, mask, labels = crop.copy(), mask.copy(), labels.copy()
@@ -35,7 +42,9 @@ def augment(
 
 
 def warp(crop: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A random square of the wider crop: +-12 % in scale and shift (of the face: some 10 % of its size), +-8 degrees, mirrored or not."""
+    """A random square of the wider crop: +-12 % in scale and shift (of the face: some 10 % of its size), +-8
+    degrees, mirrored or not.
+    """
     side = crop.shape[0]
     scale = rng.uniform(0.88, 1.14)
     angle = rng.normal(0, 4) if rng.random() < 0.6 else 0.0
@@ -46,7 +55,9 @@ def warp(crop: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[
     image = cv2.warpAffine(crop, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR)
     small = np.diag([0.5, 0.5, 1]) @ np.vstack([matrix, [0, 0, 1]]) @ np.diag([2, 2, 1])
     half = (SIZE // 2, SIZE // 2)
-    codes = cv2.warpAffine(mask, small[:2], half, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=UNKNOWN)
+    codes = cv2.warpAffine(
+        mask, small[:2], half, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=UNKNOWN
+    )
     return image, codes
 
 
@@ -56,14 +67,21 @@ def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     outside = image.max(-1) == 0
     if rng.random() < 0.5:
         small = int(side * rng.uniform(0.35, 0.95))
-        image = cv2.resize(cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA), (side, side), interpolation=cv2.INTER_LINEAR)
+        image = cv2.resize(
+            cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA),
+            (side, side),
+            interpolation=cv2.INTER_LINEAR,
+        )
     levels = np.arange(256, dtype=np.float32) / 255
     gamma, contrast, light = rng.uniform(0.75, 1.35), rng.uniform(0.75, 1.25), rng.uniform(-0.1, 0.1)
-    table = [np.clip(((levels**gamma - 0.5) * contrast + 0.5 + light) * tint * 255, 0, 255) for tint in rng.uniform(0.92, 1.08, 3)]
+    table = [
+        np.clip(((levels**gamma - 0.5) * contrast + 0.5 + light) * tint * 255, 0, 255)
+        for tint in rng.uniform(0.92, 1.08, 3)
+    ]
     image = cv2.LUT(image, np.stack(table, -1).astype(np.uint8)[None])
     if rng.random() < 0.08:
         image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    if rng.random() < 0.7:
+    if rng.random() < 0.45:
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 96))])
         image = cv2.imdecode(data, cv2.IMREAD_COLOR)
     image[outside] = 0

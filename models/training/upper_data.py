@@ -1,8 +1,12 @@
-"""Crops of head and shoulders with their labels, packed once: `python -m models.training.upper_data RAW LABELS FACES OUT`.
+"""Crops of head and shoulders with their labels, packed once: `python -m models.training.upper_data RAW
+LABELS FACES OUT`.
 
-`FACES` is what `faces.py` wrote: one JSON object per picture with its distance to the benchmark, face boxes and face mesh. Pictures within 6 bits
-of the benchmark are dropped. A pack holds `crops.npy` (n, 320, 320, 3) uint8 RGB, 1.25 times as wide as the network sees; `masks.npy`
-(n, 160, 160) uint8 codes of `CODES`; `labels.npy` (n, 16) float32, NaN where the set does not say; `mesh.npy` (n, 468, 2) float32, crop
+`FACES` is what `upper_faces.py` wrote: one JSON object per picture with its distance to the benchmark, face
+boxes and face mesh. Pictures within 6 bits
+of the benchmark are dropped. A pack holds `crops.npy` (n, 320, 320, 3) uint8 RGB, 1.25 times as wide as the
+network sees; `masks.npy`
+(n, 160, 160) uint8 codes of `CODES`; `labels.npy` (n, 16) float32, NaN where the set does not say;
+`mesh.npy` (n, 468, 2) float32, crop
 pixels, NaN without a mesh; `rows.json`.
 """
 
@@ -27,7 +31,9 @@ SIDE, WIDER = 320, 1.25
 MASK_SIDE = SIDE // 2
 NEAR_BENCHMARK = 6
 
-_B, _FACE, _HAIR, _NECK, _CLOTHES, _EYEWEAR, _HEADWEAR, _EARRINGS, _NECKLACE = (1 << i for i in range(len(CLASSES)))
+_B, _FACE, _HAIR, _NECK, _CLOTHES, _EYEWEAR, _HEADWEAR, _EARRINGS, _NECKLACE = (
+    1 << i for i in range(len(CLASSES))
+)
 _ALL = (1 << len(CLASSES)) - 1
 #: What a mask's code allows, as a set of classes: the loss asks only that the pixel be in it.
 CODES = (
@@ -51,12 +57,12 @@ _RULES = {
     "R": "hair", "H": "headwear", "E": "headphones", "G": "glasses", "M": "face_covering", "J": "jewelry",
     "P": "one_person",
 }  # fmt: skip
-#: What a picture without a code says nothing about, by set.
-_UNSEEN = {"fairface": ("hair_over_shoulder", "necklace"), "portraits": ()}
 
 
 def labels_of_codes(codes: str, silent: tuple[str, ...] = ()) -> np.ndarray:
-    """(16,) float32 from the lookers' codes: 1 clear, 0 absent, NaN borderline or not said (`silent` attributes when absent)."""
+    """(16,) float32 from the lookers' codes: 1 clear, 0 absent, NaN borderline or not said (`silent`
+    attributes when absent).
+    """
     tokens = [t for t in codes.replace("|", " ").split() if len(t) > 1 and t[1].isdigit()]
     found = np.zeros(len(ATTRIBUTES), np.float32)
     for i, name in enumerate(ATTRIBUTES):
@@ -101,9 +107,9 @@ class Labels:
 
     def __init__(self, raw: Path, labels: Path) -> None:
         self.raw = raw
-        self.portraits = {r["file"]: r for r in _rows(labels / "portraits.csv")}
-        self.faces = {r["file"]: r["codes"] for r in _rows(labels / "faces_labels.csv")}
-        self.upper = {(r["set"], r["file"]): r["codes"] for r in _rows(labels / "upper_labels.csv")}
+        self.portraits = {r["file"]: r for r in read_rows(labels / "portraits.csv")}
+        self.faces = {r["file"]: r["codes"] for r in read_rows(labels / "faces_labels.csv")}
+        self.upper = {(r["set"], r["file"]): r["codes"] for r in read_rows(labels / "upper_labels.csv")}
 
     def attributes(self, set_name: str, file: str, mask: np.ndarray | None) -> np.ndarray:
         """(16,) float32, NaN where nothing is said."""
@@ -111,12 +117,19 @@ class Labels:
         if set_name == "portraits":
             return labels_of_portrait(self.portraits[file])
         if set_name == "fairface":
-            return labels_of_codes(self.faces[file.removeprefix("fair_face/")], ("hair_over_shoulder", "necklace"))
+            return labels_of_codes(
+                self.faces[file.removeprefix("fair_face/")], ("hair_over_shoulder", "necklace")
+            )
         if (set_name, file) in self.upper:
             return labels_of_codes(self.upper[set_name, file])
         known: dict[str, float] = {}
         if set_name == "celebamask" and mask is not None:
-            for name, code, enough in (("glasses", 5, 80), ("headwear", 6, 250), ("earrings", 7, 20), ("necklace", 8, 20)):
+            for name, code, enough in (
+                ("glasses", 5, 80),
+                ("headwear", 6, 250),
+                ("earrings", 7, 20),
+                ("necklace", 8, 20),
+            ):
                 pixels = int((mask == code).sum())
                 known[name] = 1.0 if pixels >= enough else (0.0 if pixels == 0 else np.nan)
         if set_name == "mask_rmfd" or (set_name == "mask_chandrika" and "with_mask" in file):
@@ -131,7 +144,7 @@ class Labels:
 
     def _zoom(self, file: str) -> dict[str, float]:
         for path in (self.raw / "zoom" / "data").glob("*/*_labels.csv"):
-            for row in _rows(path):
+            for row in read_rows(path):
                 if row["filename"] == Path(file).stem:
                     return {"headphones": float(row["Headphones"] == "With_Headphones")}
         return {}
@@ -164,7 +177,7 @@ class Labels:
         return np.where(is_hair, 2, NOT_HAIR).astype(np.uint8)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as lines:
         return list(csv.DictReader(lines))
 
@@ -185,7 +198,9 @@ def crop_mask(mask: np.ndarray, area: Region) -> np.ndarray:
     matrix = area.matrix(MASK_SIDE, MASK_SIDE)
     matrix[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(mask, matrix, (MASK_SIDE, MASK_SIDE), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=UNKNOWN)
+    return cv2.warpAffine(
+        mask, matrix, (MASK_SIDE, MASK_SIDE), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=UNKNOWN
+    )
 
 
 def refine(mask: np.ndarray, mesh: np.ndarray | None, person: np.ndarray, set_name: str) -> np.ndarray:
@@ -208,10 +223,15 @@ def refine(mask: np.ndarray, mesh: np.ndarray | None, person: np.ndarray, set_na
     return mask
 
 
-def selfie_mask(crop: np.ndarray, session) -> np.ndarray:  # noqa: ANN001 (onnxruntime has no types)
+def selfie_mask(crop: np.ndarray, session) -> np.ndarray:
     """(160, 160) float32 probability of a person, by mediapipe's selfie segmentation."""
-    small = cv2.resize(crop, (256, 256), interpolation=cv2.INTER_AREA).astype(np.float32).transpose(2, 0, 1)[None] / 255
-    return cv2.resize(session.run(None, {"image": small})[0][0, 0], (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_AREA)
+    small = (
+        cv2.resize(crop, (256, 256), interpolation=cv2.INTER_AREA).astype(np.float32).transpose(2, 0, 1)[None]
+        / 255
+    )
+    return cv2.resize(
+        session.run(None, {"image": small})[0][0, 0], (MASK_SIDE, MASK_SIDE), interpolation=cv2.INTER_AREA
+    )
 
 
 def build(raw: Path, label_folder: Path, faces: Path, selfie: Path, out: Path) -> None:
@@ -256,7 +276,9 @@ def build(raw: Path, label_folder: Path, faces: Path, selfie: Path, out: Path) -
         group = labels.portraits[file]["person_group"] if set_name == "portraits" else file
         if set_name == "portraits" and targets[i, -1] == 1 and _covered(area, image.shape) < 0.85:
             targets[i, -1] = np.nan  # the other person may lie outside of the crop
-        rows.append({"set": set_name, "file": file, "group": group, "held_out": held_out(set_name, file, group)})
+        rows.append(
+            {"set": set_name, "file": file, "group": group, "held_out": held_out(set_name, file, group)}
+        )
         if i % 1000 == 0:
             print(i, len(records), flush=True)
     np.save(out / "labels.npy", targets)
@@ -266,7 +288,12 @@ def build(raw: Path, label_folder: Path, faces: Path, selfie: Path, out: Path) -
 
 def _covered(area: Region, shape: tuple[int, ...]) -> float:
     """The part of the picture that the region sees, 0-1."""
-    box = Box(area.center_x - area.width / 2, area.center_y - area.height / 2, area.center_x + area.width / 2, area.center_y + area.height / 2)
+    box = Box(
+        area.center_x - area.width / 2,
+        area.center_y - area.height / 2,
+        area.center_x + area.width / 2,
+        area.center_y + area.height / 2,
+    )
     return box.intersection(Box(0, 0, shape[1], shape[0])) / (shape[0] * shape[1])
 
 

@@ -44,7 +44,9 @@ class Overlays:
                     picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
                 self.pictures.setdefault(row["kind"], []).append(picture)
 
-    def add(self, kind: str, crop: np.ndarray, mask: np.ndarray, mesh: np.ndarray, rng: Generator) -> dict[str, float]:
+    def add(
+        self, kind: str, crop: np.ndarray, mask: np.ndarray, mesh: np.ndarray, rng: Generator
+    ) -> dict[str, float]:
         """Pastes one accessory; the labels that it makes true."""
         up = mesh[FOREHEAD] - mesh[CHIN]
         height = float(np.hypot(*up))
@@ -61,7 +63,9 @@ class Overlays:
             else:
                 top, bottom, wide = rng.uniform(0.72, 0.95), -rng.uniform(0.2, 0.42), rng.uniform(1.3, 1.6)
             top, bottom = top * height, bottom * height
-            self._place(picture, crop, mask, ears, right, up, wide * width, top, bottom, PERSON_NOT_HAIR, mesh)
+            self._place(
+                picture, crop, mask, ears, right, up, wide * width, top, bottom, PERSON_NOT_HAIR, mesh
+            )
             return _LABELS[kind]
         aspect = picture.shape[0] / picture.shape[1]
         if kind == "glasses":
@@ -71,10 +75,24 @@ class Overlays:
         elif kind == "mask":
             wide, tall = rng.uniform(0.95, 1.1) * width, rng.uniform(0.55, 0.7) * height
             centre = mesh[CHIN] + up * rng.uniform(0.22, 0.28) * height
-            self._place(picture, crop, mask, centre, right, up, wide, tall / 2, -tall / 2, PERSON_NOT_HAIR, None)
+            self._place(
+                picture, crop, mask, centre, right, up, wide, tall / 2, -tall / 2, PERSON_NOT_HAIR, None
+            )
         elif kind == "hat":
             wide = rng.uniform(1.3, 1.7) * width
-            self._place(picture, crop, mask, mesh[FOREHEAD] - up * rng.uniform(0.02, 0.15) * height, right, up, wide, wide * aspect, 0, 6, None)
+            self._place(
+                picture,
+                crop,
+                mask,
+                mesh[FOREHEAD] - up * rng.uniform(0.02, 0.15) * height,
+                right,
+                up,
+                wide,
+                wide * aspect,
+                0,
+                6,
+                None,
+            )
         elif kind == "necklace":
             wide = rng.uniform(0.7, 1.25) * width
             start = mesh[CHIN] - up * rng.uniform(0.05, 0.3) * height
@@ -95,10 +113,14 @@ class Overlays:
         colour = picture[..., :3] * gain
         if kind in ("headphones", "hat") and rng.random() < 0.5:  # other colours
             grey = colour.mean(-1, keepdims=True)
-            colour = grey * rng.uniform(0.4, 1.4, 3) if rng.random() < 0.6 else 255 - grey + rng.uniform(-40, 40, 3)
+            colour = (
+                grey * rng.uniform(0.4, 1.4, 3)
+                if rng.random() < 0.6
+                else 255 - grey + rng.uniform(-40, 40, 3)
+            )
         return np.dstack([np.clip(colour, 0, 255), picture[..., 3]]).astype(np.float32)
 
-    def _earrings(self, picture, crop, mask, mesh, rng, right, up, height) -> None:  # noqa: ANN001
+    def _earrings(self, picture, crop, mask, mesh, rng, right, up, height) -> None:
         tall = rng.uniform(0.1, 0.34) * height
         wide = tall * picture.shape[1] / picture.shape[0]
         wide = min(wide, 0.25 * height)
@@ -108,7 +130,7 @@ class Overlays:
                 at = mesh[ear] + right * side * rng.uniform(0.02, 0.07) * height + up * 0.02 * height
                 self._place(picture, crop, mask, at, right, up, wide, 0, -tall, 7, None)
 
-    def _drawn_headset(self, crop, mask, mesh, rng, width, height) -> dict[str, float]:  # noqa: ANN001
+    def _drawn_headset(self, crop, mask, mesh, rng, width, height) -> dict[str, float]:
         """Earbuds, or a cup with a microphone boom, drawn."""
         shade = rng.uniform(0, 70) if rng.random() < 0.5 else rng.uniform(190, 250)
         colour = tuple(float(c) for c in np.clip(shade + rng.uniform(-15, 15, 3), 0, 255))
@@ -116,13 +138,13 @@ class Overlays:
         boom = rng.random() < 0.5
         outward = (mesh[RIGHT_EAR] - mesh[LEFT_EAR]) / max(width, 1)
 
-        def both(draw) -> None:  # noqa: ANN001
+        def both(draw) -> None:
             draw(layer, colour)
             draw(alpha, 255)
 
         sides = [(LEFT_EAR, -1, 61), (RIGHT_EAR, 1, 291)]
         chosen = sides if rng.random() < 0.6 else [sides[int(rng.integers(2))]]
-        for ear, sign, mouth in chosen:
+        for ear, sign, _ in chosen:
             if abs(float((mesh[ear] - mesh[NOSE]) @ outward)) < 0.25 * width:
                 continue
             at = mesh[ear] + sign * outward * 0.02 * width
@@ -139,21 +161,44 @@ class Overlays:
             ear, sign, mouth = chosen[0]
             start, stop = mesh[ear], mesh[mouth] * 0.75 + mesh[ear] * 0.25 + [0, rng.uniform(0, 0.1) * height]
             middle = (start + stop) / 2 + [sign * 0.06 * width, 0.08 * height]
-            curve = np.array([(1 - t) ** 2 * start + 2 * t * (1 - t) * middle + t * t * stop for t in np.linspace(0, 1, 12)])
-            both(lambda t, c: cv2.polylines(t, [curve.astype(np.int32)], False, c, max(1, int(0.02 * width)), cv2.LINE_AA))
+            curve = np.array(
+                [
+                    (1 - t) ** 2 * start + 2 * t * (1 - t) * middle + t * t * stop
+                    for t in np.linspace(0, 1, 12)
+                ]
+            )
+            both(
+                lambda t, c: cv2.polylines(
+                    t, [curve.astype(np.int32)], False, c, max(1, int(0.02 * width)), cv2.LINE_AA
+                )
+            )
             tip = tuple(int(v) for v in stop)
             both(lambda t, c: cv2.circle(t, tip, max(2, int(0.05 * width)), c, -1, cv2.LINE_AA))
             if rng.random() < 0.7:  # the band
                 centre = tuple(int(v) for v in (mesh[LEFT_EAR] + mesh[RIGHT_EAR]) / 2)
                 axes = (int(0.56 * width), int(rng.uniform(0.85, 1.0) * height))
-                both(lambda t, c: cv2.ellipse(t, centre, axes, 0, 180, 360, c, max(2, int(0.05 * width)), cv2.LINE_AA))
-        _blend(crop, mask, layer, cv2.GaussianBlur(alpha, (3, 3), 0).astype(np.float32) / 255, PERSON_NOT_HAIR)
+                both(
+                    lambda t, c: cv2.ellipse(
+                        t, centre, axes, 0, 180, 360, c, max(2, int(0.05 * width)), cv2.LINE_AA
+                    )
+                )
+        _blend(
+            crop, mask, layer, cv2.GaussianBlur(alpha, (3, 3), 0).astype(np.float32) / 255, PERSON_NOT_HAIR
+        )
         return _LABELS["headphones"]
 
-    def _place(self, picture, crop, mask, origin, right, up, width, top, bottom, code, behind) -> None:  # noqa: ANN001
-        """Maps the cut-out to a rectangle along the face's axes: `top` and `bottom` are distances along `up` from `origin`."""
+    def _place(self, picture, crop, mask, origin, right, up, width, top, bottom, code, behind) -> None:
+        """Maps the cut-out to a rectangle along the face's axes: `top` and `bottom` are distances along `up`
+        from `origin`.
+        """
         h, w = picture.shape[:2]
-        corners = np.float32([origin + up * top - right * width / 2, origin + up * top + right * width / 2, origin + up * bottom - right * width / 2])
+        corners = np.float32(
+            [
+                origin + up * top - right * width / 2,
+                origin + up * top + right * width / 2,
+                origin + up * bottom - right * width / 2,
+            ]
+        )
         matrix = cv2.getAffineTransform(np.float32([[0, 0], [w, 0], [0, h]]), corners)
         size = crop.shape[1::-1]
         shrink = width / w

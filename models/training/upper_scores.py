@@ -31,7 +31,9 @@ def interval(hits: int, of: int) -> tuple[float, float]:
 
 
 def platt(logits: np.ndarray, truth: np.ndarray) -> list[float]:
-    """(slope, offset) so that sigmoid(slope * logit + offset) is calibrated; softened targets as Platt (1999) proposed."""
+    """(slope, offset) so that sigmoid(slope * logit + offset) is calibrated; softened targets as Platt
+    (1999) proposed.
+    """
     ones, zeros = int(truth.sum()), int((~truth).sum())
     target = np.where(truth, (ones + 1) / (ones + 2), 1 / (zeros + 2))
 
@@ -44,13 +46,15 @@ def platt(logits: np.ndarray, truth: np.ndarray) -> list[float]:
 
 
 def iou_per_class(found: np.ndarray, codes: np.ndarray) -> dict[int, float]:
-    """Intersection over union per class over the pixels whose code is one class; a hair-only set gives class 2 alone."""
+    """Intersection over union per class over the pixels whose code is one class; a hair-only set gives class
+    2 alone.
+    """
     hair_only = not np.isin(codes, (1, 3, 4)).any()
     known = codes < 9
     result = {}
     if hair_only:
         known = codes != 255
-    for k in ([2] if hair_only else range(9)):
+    for k in [2] if hair_only else range(9):
         is_found, true = (found == k) & known, codes == k
         union = (is_found | true).sum()
         if true.sum():

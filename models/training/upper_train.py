@@ -4,7 +4,8 @@
     python -m models.training.upper_train evaluate CONFIG
     python -m models.training.upper_train export CONFIG
 
-CONFIG is a TOML file (config/upper.toml) with the folders and the numbers. Training stops when its minutes are spent: the learning rate
+CONFIG is a TOML file (config/upper.toml) with the folders and the numbers. Training stops when its minutes
+are spent: the learning rate
 follows the clock, so that a busy machine gives a shorter schedule, never a broken one.
 """
 
@@ -29,6 +30,7 @@ from .upper_augment import augment
 from .upper_data import CODES, SIDE, UNKNOWN
 from .upper_network import UpperNet
 from .upper_overlays import Overlays
+from .upper_replay import Replay
 from .upper_scores import iou_per_class, platt, score
 
 SET_SHARES = {
@@ -86,7 +88,9 @@ def attribute_loss(logits: Tensor, labels: Tensor, positive: Tensor) -> Tensor:
     known = torch.isfinite(labels)
     target = torch.where(known, labels, 0.0)
     weight = known * torch.where(target > 0.5, positive, 1.0)
-    return (F.binary_cross_entropy_with_logits(logits, target, reduction="none") * weight).sum() / weight.sum().clamp(min=1)
+    return (
+        F.binary_cross_entropy_with_logits(logits, target, reduction="none") * weight
+    ).sum() / weight.sum().clamp(min=1)
 
 
 def train(config: dict, resume: bool) -> None:
@@ -96,17 +100,25 @@ def train(config: dict, resume: bool) -> None:
     pack, overlays = Pack(Path(config["pack"])), Overlays(Path(config["overlays"]))
     net, ema = UpperNet(Path(config["graph"])), UpperNet(Path(config["graph"]))
     net, ema = (n.to(memory_format=torch.channels_last) for n in (net, ema))
+    if "start" in config:  # weights of an earlier run; what they lack begins anew
+        net.load_state_dict(torch.load(config["start"], weights_only=True), strict=False)
     ema.load_state_dict(net.state_dict())
     tuned = [p for p in net.backbone.parameters() if p.requires_grad]
     fresh = [p for n, p in net.named_parameters() if not n.startswith("backbone.")]
-    optimizer = torch.optim.AdamW([{"params": tuned, "lr": config["lr_backbone"]}, {"params": fresh, "lr": config["lr_heads"]}], weight_decay=0.02)
+    optimizer = torch.optim.AdamW(
+        [{"params": tuned, "lr": config["lr_backbone"]}, {"params": fresh, "lr": config["lr_heads"]}],
+        weight_decay=0.02,
+    )
     peak = [group["lr"] for group in optimizer.param_groups]
     weights = pack.weights()
-    share = np.nansum((pack.labels > 0.5) * weights[:, None], 0) / np.nansum(np.isfinite(pack.labels) * weights[:, None], 0)
+    share = np.nansum((pack.labels > 0.5) * weights[:, None], 0) / np.nansum(
+        np.isfinite(pack.labels) * weights[:, None], 0
+    )
     positive = torch.tensor(np.clip(np.sqrt((1 - share) / share), 1, 4), dtype=torch.float32)
     out = Path(config["out"])
     out.mkdir(parents=True, exist_ok=True)
     budget, batch = config["minutes"] * 60, config["batch"]
+    replay = Replay(net.whole, lambda logits, labels: attribute_loss(logits, labels, positive))
     spent, step = 0.0, 0
     if resume:
         state = torch.load(out / "last.pt", weights_only=True)
@@ -120,18 +132,31 @@ def train(config: dict, resume: bool) -> None:
         for group, lr in zip(optimizer.param_groups, peak, strict=True):
             group["lr"] = lr * min(1, (step + 1) / 60) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
         rows = rng.choice(len(weights), batch, p=weights)
-        items = [augment(pack.crops[i], pack.masks[i], pack.labels[i], pack.mesh[i], overlays, rng) for i in rows]
-        images = torch.from_numpy(np.stack([i[0] for i in items])).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last) / 255
-        codes, labels = torch.from_numpy(np.stack([i[1] for i in items])), torch.from_numpy(np.stack([i[2] for i in items]))
+        items = [
+            augment(pack.crops[i], pack.masks[i], pack.labels[i], pack.mesh[i], overlays, rng) for i in rows
+        ]
+        images = (
+            torch.from_numpy(np.stack([i[0] for i in items]))
+            .permute(0, 3, 1, 2)
+            .contiguous(memory_format=torch.channels_last)
+            / 255
+        )
+        codes, labels = (
+            torch.from_numpy(np.stack([i[1] for i in items])),
+            torch.from_numpy(np.stack([i[2] for i in items])),
+        )
         size = config["coarse_size"] if done < config["coarse_share"] else SIZE
         images, codes = sized(images, codes, size)
         net.train()
-        attributes, parsing = net(images)
-        first, second = attribute_loss(attributes, labels, positive), parsing_loss(parsing, codes)
+        pooled, local, parsing = net.parts(images)
+        first = attribute_loss(local + net.whole(pooled), labels, positive)
+        second = parsing_loss(parsing, codes)
         optimizer.zero_grad()
         (first + 0.4 * second).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         optimizer.step()
+        replay.add(pooled, local, labels)
+        replay.train(config["replays"], scale=1 - done)
         step += 1
         decay = min(0.997, (step + 1) / (step + 12))
         with torch.no_grad():
@@ -139,7 +164,10 @@ def train(config: dict, resume: bool) -> None:
                 mean.lerp_(new, 1 - decay)
         sums += (first.item(), second.item())
         if step % 25 == 0:
-            print(f"step {step} {spent / 60:.1f} min attributes {sums[0] / 25:.3f} parsing {sums[1] / 25:.3f}", flush=True)
+            print(
+                f"step {step} {spent / 60:.1f} min attributes {sums[0] / 25:.3f} parsing {sums[1] / 25:.3f}",
+                flush=True,
+            )
             sums[:] = 0
         if time.time() - saved > 120:
             save(out, net, ema, optimizer, time.time() - started, step)
@@ -148,7 +176,9 @@ def train(config: dict, resume: bool) -> None:
 
 
 def sized(images: Tensor, codes: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The pictures at `size` pixels (with fewer, the first part of the training costs half as much) and their codes at a quarter."""
+    """The pictures at `size` pixels (with fewer, the first part of the training costs half as much) and
+    their codes at a quarter.
+    """
     if size != images.shape[2]:
         images = F.interpolate(images, (size, size), mode="bilinear", align_corners=False, antialias=True)
         images = images.contiguous(memory_format=torch.channels_last)
@@ -161,8 +191,16 @@ def codes_at(codes: Tensor, side: int) -> Tensor:
     return codes[:, places][:, :, places]
 
 
-def save(out: Path, net: UpperNet, ema: UpperNet, optimizer: torch.optim.Optimizer, spent: float, step: int) -> None:
-    state = {"net": net.state_dict(), "ema": ema.state_dict(), "optimizer": optimizer.state_dict(), "spent": spent, "step": step}
+def save(
+    out: Path, net: UpperNet, ema: UpperNet, optimizer: torch.optim.Optimizer, spent: float, step: int
+) -> None:
+    state = {
+        "net": net.state_dict(),
+        "ema": ema.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "spent": spent,
+        "step": step,
+    }
     torch.save(state, out / "next.pt")
     (out / "next.pt").replace(out / "last.pt")
 
@@ -179,8 +217,13 @@ def predict(net: UpperNet, pack: Pack, rows: np.ndarray) -> tuple[np.ndarray, np
     logits, classes = [], []
     with torch.inference_mode():
         for i in range(0, len(rows), 16):
-            crops = np.stack([pack.crops[r][edge : edge + SIZE, edge : edge + SIZE] for r in rows[i : i + 16]])
-            images = torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last) / 255
+            crops = np.stack(
+                [pack.crops[r][edge : edge + SIZE, edge : edge + SIZE] for r in rows[i : i + 16]]
+            )
+            images = (
+                torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+                / 255
+            )
             attributes, parsing = net(images)
             logits.append(attributes.numpy())
             classes.append(parsing.argmax(1).to(torch.uint8).numpy())
@@ -215,7 +258,9 @@ def evaluate(config: dict) -> None:
     inner = slice(edge, edge + SIZE // 2)
     for name in ("celebamask", "ccp", "celeb1k_hair", "hair_figaro_lfw"):
         of = pack.sets[rows] == name
-        figures[f"iou {name}"] = iou_per_class(classes[of], codes_at(torch.from_numpy(pack.masks[rows[of]][:, inner, inner]), SIZE // 4).numpy())
+        figures[f"iou {name}"] = iou_per_class(
+            classes[of], codes_at(torch.from_numpy(pack.masks[rows[of]][:, inner, inner]), SIZE // 4).numpy()
+        )
     (Path(config["out"]) / "figures.json").write_text(json.dumps(figures, indent=1))
     for group in ("portraits", "all"):
         print(group)
@@ -243,7 +288,15 @@ def export(config: dict) -> None:
     net = Exported(trained(config)).to(memory_format=torch.contiguous_format).eval()
     path = Path(config["onnx"])
     example = torch.rand(1, 3, SIZE, SIZE)
-    torch.onnx.export(net, (example,), path, input_names=["image"], output_names=["attributes", "parsing"], opset_version=17, dynamo=False)
+    torch.onnx.export(
+        net,
+        (example,),
+        path,
+        input_names=["image"],
+        output_names=["attributes", "parsing"],
+        opset_version=17,
+        dynamo=False,
+    )
     onnx.checker.check_model(onnx.load(path))
     figures = json.loads((Path(config["out"]) / "figures.json").read_text())
     content = {"attributes": list(ATTRIBUTES), "classes": list(CLASSES), "platt": figures["platt"]}

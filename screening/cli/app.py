@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from screening import __version__
-from screening.cli import batch, check, common, models, reports, rules, serve
+from screening.cli import batch, check, common, fix, models, reports, rules, serve
 from screening.errors import ScreeningError
 
 HELP = """Says whether a portrait photo may go into a paid "talking replica from one photo" training call: rule by rule,
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.command(epilog=common.EXIT_CODES)(check.check)
 app.command(epilog=common.EXIT_CODES)(batch.batch)
+app.command()(fix.fix)
 app.command("rules")(rules.rules_)
 app.command()(rules.explain)
 app.add_typer(rules.policy_app, name="policy")
@@ -33,6 +34,7 @@ app.command()(reports.diff)
 app.command()(reports.rejudge)
 app.add_typer(models.app, name="models")
 app.command()(serve.serve)
+app.command()(serve.mcp)
 
 
 def _version(value: bool) -> None:

@@ -200,7 +200,7 @@ def _remarks(given: Inputs, before: int, twice: int, interrupted: bool, output: 
     if given.folders:
         remarks.append(f"{given.folders} subfolders were not looked into; --recursive does.")
     for remark in remarks:
-        common.err().print(remark)
+        common.err().print(remark, soft_wrap=True)
 
 
 @contextmanager

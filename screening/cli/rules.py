@@ -64,7 +64,7 @@ def show(
     console = common.out()
     if policy is None:
         for name in policy_names():
-            console.print(f"{name}\t{Policy.load(name).title}", soft_wrap=True)
+            print(f"{name}\t{Policy.load(name).title}")
         return
     loaded = common.load_policy(policy)
     if json_:

@@ -46,6 +46,17 @@ def serve(
     import_module(_package() + ".serve").serve(host=host, port=port, workers=workers, policy=policy)
 
 
+def mcp() -> None:
+    """Let an assistant check photos: a Model Context Protocol server over standard input and output.
+
+    Needs the extra mcp.
+    """
+    if find_spec("mcp") is None:
+        common.err().print("screening: this needs an extra: pip install 'screening[mcp]'", soft_wrap=True)
+        raise typer.Exit(common.BROKEN)
+    import_module("screening.mcp").main()
+
+
 def _package() -> str:
     """An installed wheel carries the service inside; a checkout has it beside `screening`."""
     inside = Path(screening.__file__).parent

@@ -6,11 +6,9 @@ network was not trained on (piecewise-linear maps in `models/face.json`, made by
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -112,7 +110,12 @@ def _warp(image: Image, x: float, y: float, side_x: float, side_y: float, size: 
     ])  # fmt: skip
     return np.asarray(
         cv2.warpAffine(
-            image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(GREY,) * 3
+            image,
+            matrix,
+            (size, size),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=(GREY,) * 3,
         ),
         np.uint8,
     )
@@ -148,7 +151,9 @@ class FaceNetwork:
         Raises ValueError when it is for other outputs than these.
         """
         if tuple(calibration["attributes"]) != ATTRIBUTES or tuple(calibration["kinds"]) != KINDS:
-            raise ValueError("face.json names other outputs than this version knows; export the network again.")
+            raise ValueError(
+                "face.json names other outputs than this version knows; export the network again."
+            )
         self._session = session
         self._maps = {
             name: Calibration(tuple(points["logits"]), tuple(points["probabilities"]))
@@ -157,11 +162,6 @@ class FaceNetwork:
         self._age_temperature = float(calibration["age_temperature"])
         self._kind_temperature = float(calibration["kind_temperature"])
         self._minor_weights = tuple(float(w) for w in calibration["minor_weights"])
-
-    @classmethod
-    def load(cls, session: Session, path: Path) -> FaceNetwork:
-        """With the calibration of that JSON file. Raises OSError, ValueError."""
-        return cls(session, json.loads(path.read_text(encoding="utf-8")))
 
     def run(self, image: Image, box: Box) -> FaceAttributes:
         """Look at one face: `image` (H, W, 3) uint8 RGB, `box` of its face mesh in photo pixels."""
@@ -177,7 +177,10 @@ class FaceNetwork:
             age_median=median_age(years),
             sex_male=float(1 / (1 + np.exp(-sex[0]))),
             attributes=MappingProxyType(
-                {name: self._maps[name](float(value)) for name, value in zip(ATTRIBUTES, attributes, strict=True)}
+                {
+                    name: self._maps[name](float(value))
+                    for name, value in zip(ATTRIBUTES, attributes, strict=True)
+                }
             ),
             kind=MappingProxyType(
                 dict(zip(KINDS, softmax(kind / self._kind_temperature).tolist(), strict=True)),

@@ -1,6 +1,7 @@
 """What the whole photo shows: other people, nobody, a drawing, a collage, a person lying or far away.
 
-Input: the photo, letterboxed with black. Output: `PhotoAttributes`; every probability is calibrated on photos that the network was
+Input: the photo, letterboxed with black. Output: `PhotoAttributes`; every probability is calibrated on
+photos that the network was
 not trained on (`models/scene.json`, written by `models/training/scene_train.py`).
 """
 
@@ -35,7 +36,9 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PhotoAttributes:
-    """What the whole photo shows; probabilities 0-1. `attributes` has the keys `ATTRIBUTES`; `kind` has `KINDS` and sums to 1."""
+    """What the whole photo shows; probabilities 0-1. `attributes` has the keys `ATTRIBUTES`; `kind` has
+    `KINDS` and sums to 1.
+    """
 
     attributes: Mapping[str, float]
     kind: Mapping[str, float]
@@ -52,7 +55,9 @@ class PhotoNetwork:
     def __init__(self, session: Session, calibration: Mapping[str, Any]) -> None:
         """`calibration` is the content of `scene.json`. Raises ValueError when it is for other outputs than these."""
         if tuple(calibration["attributes"]) != ATTRIBUTES or tuple(calibration["kinds"]) != KINDS:
-            raise ValueError("scene.json names other outputs than this version knows; export the network again.")
+            raise ValueError(
+                "scene.json names other outputs than this version knows; export the network again."
+            )
         self._session = session
         lines = np.array([calibration["platt"][name] for name in ATTRIBUTES], np.float32)
         self._slope, self._offset = lines[:, 0], lines[:, 1]

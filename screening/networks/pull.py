@@ -49,7 +49,10 @@ def pull(wheel: Path | None = None) -> tuple[Path, ...]:
                 members.extract(str(record.member), work)
         target = work / "onnx"
         target.mkdir()
-        _run([sys.executable, "-B", str(converter), str(work), str(target)], "converted (needs tflite and onnx)")
+        _run(
+            [sys.executable, "-B", str(converter), str(work), str(target)],
+            "converted (needs tflite and onnx)",
+        )
         made = {store.path(r.name): _matching(r, target / f"{r.name}.onnx") for r in _wanted()}
     notice = NOTICE.format(project=manifest.wheel().project, version=manifest.wheel().version)
     made |= dict(zip(notes, (licence, notice.encode()), strict=True))

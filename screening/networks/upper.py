@@ -1,6 +1,7 @@
 """Attributes and parsing of head and shoulders, from an upright square crop around them.
 
-Input: the photo and the box around the face mesh. Output: `UpperAttributes`; every probability is calibrated on photos that
+Input: the photo and the box around the face mesh. Output: `UpperAttributes`; every probability is calibrated
+on photos that
 the network was not trained on (`models/upper.json`, written by `models/training/upper_train.py`).
 """
 
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Box, Floats, Image
-from .preprocess import BORDER_ZERO, Pyramid, Region, crop_region, to_tensor
+from .preprocess import BORDER_ZERO, Pyramid, Region, crop_region, sigmoid, to_tensor
 
 SIZE = 256
 """Side of the network's input, pixels. Outside of the photo is black."""
@@ -47,7 +48,8 @@ class Session(Protocol):
 class UpperAttributes:
     """What head and shoulders look like.
 
-    `attributes`: probabilities 0-1, keys `ATTRIBUTES`. `parsing`: (64, 64) uint8, index into `CLASSES`; `to_photo` is the
+    `attributes`: probabilities 0-1, keys `ATTRIBUTES`. `parsing`: (64, 64) uint8, index into `CLASSES`;
+    `to_photo` is the
     (2, 3) matrix from its pixels, both continuous, to photo pixels. `shares`: float32 (9, 64, 64), the probability of
     each class.
     """
@@ -81,7 +83,9 @@ class UpperNetwork:
     def __init__(self, session: Session, calibration: Mapping[str, Any]) -> None:
         """`calibration` is the content of `upper.json`. Raises ValueError when it is for other outputs than these."""
         if tuple(calibration["attributes"]) != ATTRIBUTES or tuple(calibration["classes"]) != CLASSES:
-            raise ValueError("upper.json names other outputs than this version knows; export the network again.")
+            raise ValueError(
+                "upper.json names other outputs than this version knows; export the network again."
+            )
         self._session = session
         lines = np.array([calibration["platt"][name] for name in ATTRIBUTES], np.float32)
         self._slope, self._offset = lines[:, 0], lines[:, 1]
@@ -92,7 +96,8 @@ class UpperNetwork:
         return cls(session, json.loads(path.read_text(encoding="utf-8")))
 
     def run(self, image: Image | Pyramid, face: Box) -> UpperAttributes:
-        """Look at one person: `image` (H, W, 3) uint8 RGB or its pyramid, `face` the box of the face mesh in photo pixels.
+        """Look at one person: `image` (H, W, 3) uint8 RGB or its pyramid, `face` the box of the face mesh in
+        photo pixels.
 
         Raises ValueError for an empty box.
         """

@@ -67,8 +67,12 @@ class Terminal:
             return
         table = self._grid() if self.console.is_terminal else None
         for rule in report.rules:
-            if self.detail == "verbose" or rule.status in ("warn", "fail", "unassessed"):
+            if self.detail == "verbose" or rule.status in ("warn", "fail"):
                 self._rule(rule, table)
+        if self.detail != "verbose":
+            self._unassessed(report, table)
+        if self.detail == "normal":
+            self._folded(report, table)
         if table is not None and table.row_count:
             self._print(Padding(table, (0, 0, 0, 2)))
         for line in self._rest(report):
@@ -113,6 +117,8 @@ class Terminal:
         if facts is not None:
             total = report.timings_ms.get("total")
             parts = [f"{facts.width} x {facts.height} {facts.format}"]
+            ran = sum(r.status != "not_run" for r in report.rules)
+            parts += [f"{ran} of {len(report.rules)} rules"] if ran < len(report.rules) else []
             parts += [f"{total / 1000:.2f} s"] if total else []
             text.append("  " + self._dot.join(parts), style="dim")
         return text
@@ -140,6 +146,35 @@ class Terminal:
         if measures:
             table.add_row("", "", Text(measures, style="dim"))
 
+    def _unassessed(self, report: Report, table: Table | None) -> None:
+        """A line per reason: without a face, say, half of the rules have the same one."""
+        reasons: dict[str, list[str]] = {}
+        for rule in report.rules:
+            if rule.status == "unassessed":
+                reasons.setdefault(rule.reason, []).append(rule.id)
+        mark, style = self._marks["unassessed"], STYLES["unassessed"]
+        for reason, ids in reasons.items():
+            names = ", ".join(ids)
+            if table is None:
+                self._print(Text(f"  {mark} {names}: {printable(reason)}"))
+            elif len(ids) == 1:
+                table.add_row(Text(mark, style=style), Text(names, style=style), Text(printable(reason)))
+            else:
+                table.add_row(
+                    Text(mark, style=style), Text("unassessed", style=style), Text(names, style=style)
+                )
+                table.add_row("", "", Text(printable(reason)))
+
+    def _folded(self, report: Report, table: Table | None) -> None:
+        for status, word in _FOLDED:
+            ids = ", ".join(r.id for r in report.rules if r.status == status)
+            if ids and table is None:
+                self._print(Text(f"  {self._marks[status]} {word}: {ids}"))
+            elif ids and table is not None:
+                table.add_row(
+                    *(Text(part, style=STYLES[status]) for part in (self._marks[status], word, ids))
+                )
+
     def _measures(self, rule: RuleResult) -> str:
         parts = []
         for m in rule.measures:
@@ -156,11 +191,6 @@ class Terminal:
         return "; ".join(parts)
 
     def _rest(self, report: Report) -> Iterator[Text]:
-        if self.detail == "normal":
-            for status, word in _FOLDED:
-                ids = [r.id for r in report.rules if r.status == status]
-                if ids:
-                    yield Text(f"  {self._marks[status]} {word}: {', '.join(ids)}", style=STYLES[status])
         if report.crop is not None:
             box, mends = report.crop.box, " and ".join(report.crop.mends)
             size = f"{box.width:.0f} x {box.height:.0f} at ({box.left:.0f}, {box.top:.0f})"

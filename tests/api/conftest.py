@@ -12,11 +12,12 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
+
 from api.app import create_app
 from api.engine import Mended, Rules
 from api.fetch import Fetcher
 from api.settings import Settings
-from fastapi import FastAPI
 from screening.errors import NotAnImage, PolicyInvalid
 from screening.report import Report, RuleResult
 from screening.types import ImageFacts
@@ -62,17 +63,28 @@ class FakeEngine:
             raise RuntimeError("a text that only the log's reader should look for")
         if not data.startswith(b"\xff\xd8"):
             error = NotAnImage(f"{name} is not an image.")
-            return Report("error", None, name, policy, "00", (), error=(error.code, error.message), software="0")
+            return Report(
+                "error", None, name, policy, "00", (), error=(error.code, error.message), software="0"
+            )
         worst: Any = "pass" if b"good" in data else "unassessed" if b"unsure" in data else "fail"
         verdict: Any = {"pass": "pass", "unassessed": "unsure", "fail": "fail"}[worst]
         results = tuple(
-            RuleResult(i, f"Rule {i}", worst if i == "glasses" else "pass", "You wear glasses.", "Take them off.", margin=0.1)
+            RuleResult(
+                i,
+                f"Rule {i}",
+                worst if i == "glasses" else "pass",
+                "You wear glasses.",
+                "Take them off.",
+                margin=0.1,
+            )
             for i in RULES
         )
         facts = ImageFacts(name, "00", "JPEG", 600, 800, len(data))
         return Report(verdict, facts, name, policy, "00", results, software="0")
 
-    def annotated(self, data: bytes, name: str, policy: str, rules: Rules = None) -> tuple[Report, bytes | None]:
+    def annotated(
+        self, data: bytes, name: str, policy: str, rules: Rules = None
+    ) -> tuple[Report, bytes | None]:
         report = self.screen(data, name, policy, rules)
         return report, None if report.error else PNG
 
@@ -90,7 +102,9 @@ class FakeEngine:
 @contextmanager
 def served(app: Any) -> Iterator[str]:
     """Base URL of the application on a free loopback port; stopped gracefully at the end."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, server_header=False))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, log_config=None, access_log=False, server_header=False)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from screening.report import Report
 
 from .conftest import FAIL, GARBAGE, PASS, Running, Start, until
@@ -52,12 +53,19 @@ def test_first_lines_come_before_the_last_photo_is_done(start: Start) -> None:
 
 @pytest.mark.parametrize("how", ["body", "file"])
 def test_zip(service: Running, how: str) -> None:
-    data = zipped(("in/a.jpg", PASS), ("__MACOSX/in/._a.jpg", b"x"), ("in/.hidden", b"x"), ("b.jpg", FAIL), ("in/", b""))
+    data = zipped(
+        ("in/a.jpg", PASS), ("__MACOSX/in/._a.jpg", b"x"), ("in/.hidden", b"x"), ("b.jpg", FAIL), ("in/", b"")
+    )
     if how == "body":
-        answer = service.client.post("/v1/screen/batch", content=data, headers={"content-type": "application/zip"})
+        answer = service.client.post(
+            "/v1/screen/batch", content=data, headers={"content-type": "application/zip"}
+        )
     else:
         answer = service.client.post("/v1/screen/batch", files={"files": ("photos.zip", data)})
-    assert [(r["image"]["name"], r["verdict"]) for r in lines(answer)] == [("a.jpg", "pass"), ("b.jpg", "fail")]
+    assert [(r["image"]["name"], r["verdict"]) for r in lines(answer)] == [
+        ("a.jpg", "pass"),
+        ("b.jpg", "fail"),
+    ]
 
 
 def test_bombs_and_large_members(start: Start) -> None:
@@ -80,7 +88,9 @@ def test_a_zip_that_lies_about_its_sizes(start: Start) -> None:
     data = bytearray(zipped(("a", bytes(50_000))))
     at = data.rindex(b"PK\x01\x02") + 24
     data[at : at + 4] = (10).to_bytes(4, "little")
-    answer = service.client.post("/v1/screen/batch", content=bytes(data), headers={"content-type": "application/zip"})
+    answer = service.client.post(
+        "/v1/screen/batch", content=bytes(data), headers={"content-type": "application/zip"}
+    )
     assert lines(answer)[0]["verdict"] == "error"
     assert all(len(seen[0]) <= 1000 for seen in service.engine.seen)
 

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from api.settings import PREFIX, Settings
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
+
+from api.settings import PREFIX, Settings
 
 from .conftest import FAIL, GARBAGE, PASS, RULES, FakeEngine, Running, Start, served, until
 
@@ -46,6 +47,7 @@ def test_ready_only_after_the_self_test(start: Start) -> None:
 
 def test_not_ready_when_the_self_test_fails() -> None:
     import httpx
+
     from api.app import create_app
 
     app = create_app(Settings(), FakeEngine(broken=True))
@@ -95,7 +97,9 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert "a" not in repr(settings.api_keys)
 
 
-@pytest.mark.parametrize("bad", [{"max_bytes": 0}, {"gate_upstream": "vendor"}, {"log_level": "loud"}, {"workers": 0}])
+@pytest.mark.parametrize(
+    "bad", [{"max_bytes": 0}, {"gate_upstream": "vendor"}, {"log_level": "loud"}, {"workers": 0}]
+)
 def test_bad_settings_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Settings(**bad)  # type: ignore[arg-type]

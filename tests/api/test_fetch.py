@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpcore
 import pytest
+
 from api.fetch import Fetched, Fetcher, connect_system, is_public
 from screening.errors import UrlError, UrlFailed, UrlRefused
 
@@ -80,7 +81,11 @@ class Web:
 
     def fetcher(self, max_bytes: int = 10_000, seconds: float = 10, allow_http: bool = True) -> Fetcher:
         return Fetcher(
-            allow_http=allow_http, max_bytes=max_bytes, seconds=seconds, resolve=self.resolve, connect=self.connect
+            allow_http=allow_http,
+            max_bytes=max_bytes,
+            seconds=seconds,
+            resolve=self.resolve,
+            connect=self.connect,
         )
 
     def fetch(self, url: str, **options: float) -> Fetched:
@@ -137,14 +142,18 @@ def test_http_only_where_allowed(web: Web) -> None:
     refused(lambda: web.fetch("http://a.example/photo.jpg", allow_http=False), UrlRefused, "https://")
 
 
-@pytest.mark.parametrize("private", ["127.0.0.1", "169.254.169.254", "::ffff:10.0.0.1", "100.64.0.1", "ff02::1"])
+@pytest.mark.parametrize(
+    "private", ["127.0.0.1", "169.254.169.254", "::ffff:10.0.0.1", "100.64.0.1", "ff02::1"]
+)
 def test_every_address_of_a_name_must_be_public(web: Web, private: str) -> None:
     web.names["mixed.example"] = [[PUBLIC, private]]
     refused(lambda: web.fetch("http://mixed.example/photo.jpg"), UrlRefused, "not on the public internet")
     assert web.connected == []
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "169.254.169.254", "[::ffff:7f00:1]", "0x7f.1", "2130706433", "localhost"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "[::1]", "169.254.169.254", "[::ffff:7f00:1]", "0x7f.1", "2130706433", "localhost"]
+)
 def test_addresses_as_hosts_with_the_systems_resolver(web: Web, host: str) -> None:
     fetcher = Fetcher(allow_http=True, max_bytes=100, seconds=5, connect=web.connect)
     with pytest.raises(UrlError):

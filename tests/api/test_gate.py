@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from api.fetch import Fetched, Fetcher
 from api.gate import plain_path
 from api.gate_check import expiry, expiry_warning
@@ -23,7 +24,13 @@ from screening.errors import UrlFailed
 from .conftest import FAIL, GARBAGE, PASS, UNSURE, Running, Start, until
 
 KEY = {"x-api-key": "callers-key"}
-PHOTOS = {"good.jpg": PASS, "bad.jpg": FAIL, "unsure.jpg": UNSURE, "garbage.jpg": GARBAGE, "slow.jpg": b"\xff\xd8 slow good"}
+PHOTOS = {
+    "good.jpg": PASS,
+    "bad.jpg": FAIL,
+    "unsure.jpg": UNSURE,
+    "garbage.jpg": GARBAGE,
+    "slow.jpg": b"\xff\xd8 slow good",
+}
 
 
 class Photos(Fetcher):
@@ -66,7 +73,9 @@ class Vendor:
                     self.close_connection = True
                     return
                 status = {"accepts": 200, "refuses": 402, "breaks": 500}[vendor.how]
-                out = gzip.compress(json.dumps({"replica_id": f"r{len(vendor.calls)}", "status": "started"}).encode())
+                out = gzip.compress(
+                    json.dumps({"replica_id": f"r{len(vendor.calls)}", "status": "started"}).encode()
+                )
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Encoding", "gzip")
@@ -101,12 +110,20 @@ def vendor() -> Iterator[Vendor]:
 @pytest.fixture
 def gate(start: Start, vendor: Vendor, tmp_path: Path) -> Running:
     return start(
-        fetcher=Photos(), gate_upstream=vendor.base, gate_fetch=True, gate_db=tmp_path / "gate.sqlite3", gate_limit=5
+        fetcher=Photos(),
+        gate_upstream=vendor.base,
+        gate_fetch=True,
+        gate_db=tmp_path / "gate.sqlite3",
+        gate_limit=5,
     )
 
 
 def wanted(photo: str = "good.jpg", **more: Any) -> dict[str, Any]:
-    body = {"train_image_url": f"https://p.example/{photo}", "voice_name": "anna", "replica_name": "me"} | more
+    body = {
+        "train_image_url": f"https://p.example/{photo}",
+        "voice_name": "anna",
+        "replica_name": "me",
+    } | more
     return {k: v for k, v in body.items() if v is not None}
 
 
@@ -115,7 +132,9 @@ def create(gate: Running, body: Any, path: str = "/v2/replicas", **headers: str)
 
 
 @pytest.mark.parametrize("path", ["/v2/replicas", "/v2/faces"])
-def test_what_passes_is_forwarded_and_the_answer_comes_back_unchanged(gate: Running, vendor: Vendor, path: str) -> None:
+def test_what_passes_is_forwarded_and_the_answer_comes_back_unchanged(
+    gate: Running, vendor: Vendor, path: str
+) -> None:
     raw = b'{"voice_name":"anna",  "train_image_url":"https://p.example/good.jpg", "extra": [1.50]}'
     headers = KEY | {"content-type": "application/json", "x-other": "kept"}
     with gate.client.stream("POST", path, content=raw, headers=headers) as answer:
@@ -208,10 +227,16 @@ def test_other_spellings_of_the_path_are_gated_too(gate: Running, vendor: Vendor
 
 def test_other_ways_around(gate: Running, vendor: Vendor) -> None:
     bad = json.dumps(wanted("bad.jpg")).encode()
-    for headers in ({"content-type": "text/plain"}, {"content-type": "application/json", "content-encoding": "gzip"}):
+    for headers in (
+        {"content-type": "text/plain"},
+        {"content-type": "application/json", "content-encoding": "gzip"},
+    ):
         assert gate.client.post("/v2/replicas", content=bad, headers=KEY | headers).status_code == 415
     assert gate.client.post("/v2/replicas", json=wanted()).status_code == 401
-    assert gate.client.post("/v2/replicas", content=b" " * 2_000_000 + bad, headers=KEY).status_code in (413, 415)
+    assert gate.client.post("/v2/replicas", content=b" " * 2_000_000 + bad, headers=KEY).status_code in (
+        413,
+        415,
+    )
     assert vendor.calls == []
     gate.client.put("/v2/other", content=bad, headers=KEY | {"x-http-method-override": "POST"})
     assert "x-http-method-override" not in vendor.calls[0][2]
@@ -282,7 +307,9 @@ def test_simultaneous_retries_are_sent_once(gate: Running, vendor: Vendor) -> No
 
 
 def test_two_services_share_the_memory(start: Start, gate: Running, vendor: Vendor, tmp_path: Path) -> None:
-    other = start(fetcher=Photos(), gate_upstream=vendor.base, gate_fetch=True, gate_db=tmp_path / "gate.sqlite3")
+    other = start(
+        fetcher=Photos(), gate_upstream=vendor.base, gate_fetch=True, gate_db=tmp_path / "gate.sqlite3"
+    )
     create(gate, wanted())
     assert create(other, wanted()).json() == {"replica_id": "r1", "status": "started"}
     assert len(vendor.calls) == 1
@@ -311,7 +338,12 @@ def test_a_dead_upstream_is_said_and_may_be_tried_again(start: Start, tmp_path: 
 
 def test_a_slow_upstream(start: Start, vendor: Vendor, tmp_path: Path) -> None:
     vendor.how = "hangs"
-    settings = {"gate_upstream": vendor.base, "gate_fetch": True, "gate_db": tmp_path / "g", "gate_limit": 0.2}
+    settings = {
+        "gate_upstream": vendor.base,
+        "gate_fetch": True,
+        "gate_db": tmp_path / "g",
+        "gate_limit": 0.2,
+    }
     gate = start(fetcher=Photos(), **settings)
     answer = create(gate, wanted())
     assert answer.status_code == 504
@@ -389,13 +421,19 @@ def test_voices(start: Start, vendor: Vendor, gate: Running, tmp_path: Path) -> 
     assert "none of the vendor's examples" in unknown.headers["screening-warnings"]
     assert create(gate, wanted(voice_name=None, default_voice_id="v123")).status_code == 200
     strict = start(
-        fetcher=Photos(), gate_upstream=vendor.base, gate_fetch=True, gate_db=tmp_path / "s", gate_voices="anna,liam"
+        fetcher=Photos(),
+        gate_upstream=vendor.base,
+        gate_fetch=True,
+        gate_db=tmp_path / "s",
+        gate_voices="anna,liam",
     )
     assert create(strict, wanted(voice_name="ivy")).status_code == 422
     assert create(strict, wanted(voice_name="liam")).status_code == 200
 
 
-def test_without_its_switch_nothing_is_fetched_and_nothing_forwarded(start: Start, vendor: Vendor, tmp_path: Path) -> None:
+def test_without_its_switch_nothing_is_fetched_and_nothing_forwarded(
+    start: Start, vendor: Vendor, tmp_path: Path
+) -> None:
     photos = Photos()
     gate = start(fetcher=photos, fetch=True, gate_upstream=vendor.base, gate_db=tmp_path / "g")
     answer = create(gate, wanted())
@@ -405,7 +443,13 @@ def test_without_its_switch_nothing_is_fetched_and_nothing_forwarded(start: Star
 
 
 def test_busy_is_not_a_refusal_of_the_photo(start: Start, vendor: Vendor, tmp_path: Path) -> None:
-    settings = {"gate_upstream": vendor.base, "gate_fetch": True, "gate_db": tmp_path / "g", "threads": 1, "queue": 0}
+    settings = {
+        "gate_upstream": vendor.base,
+        "gate_fetch": True,
+        "gate_db": tmp_path / "g",
+        "threads": 1,
+        "queue": 0,
+    }
     gate = start(fetcher=Photos(), **settings)
     with ThreadPoolExecutor(1) as callers:
         held = callers.submit(create, gate, wanted("slow.jpg"))
@@ -418,7 +462,9 @@ def test_busy_is_not_a_refusal_of_the_photo(start: Start, vendor: Vendor, tmp_pa
     assert len(vendor.calls) == 1
 
 
-def test_preflight_gives_the_same_answer_without_forwarding(start: Start, gate: Running, vendor: Vendor) -> None:
+def test_preflight_gives_the_same_answer_without_forwarding(
+    start: Start, gate: Running, vendor: Vendor
+) -> None:
     fails = gate.client.post("/v1/preflight", json=wanted("bad.jpg"))
     assert fails.status_code == 422
     same = {k: v for k, v in create(gate, wanted("bad.jpg")).json().items() if k not in ("error", "message")}

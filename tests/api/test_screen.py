@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+
 from screening.report import Report
 
 from .conftest import FAIL, GARBAGE, PASS, PNG, UNSURE, Running, Start, until
@@ -55,7 +56,9 @@ def test_options_in_query_form_and_json(service: Running) -> None:
     post("/v1/screen?policy=tavus-phoenix-4&rules=pose,glasses", content=PASS, headers=jpeg)
     post("/v1/screen", files={"file": PASS}, data={"policy": "tavus-phoenix-4", "rules": "pose,glasses"})
     image = base64.b64encode(PASS).decode()
-    post("/v1/screen", json={"image_base64": image, "policy": "tavus-phoenix-4", "rules": ["pose", "glasses"]})
+    post(
+        "/v1/screen", json={"image_base64": image, "policy": "tavus-phoenix-4", "rules": ["pose", "glasses"]}
+    )
     assert [seen[2:] for seen in service.engine.seen] == [("tavus-phoenix-4", ("pose", "glasses"))] * 3
 
 
@@ -160,7 +163,10 @@ def test_largest_photo_is_taken_in_every_form(start: Start) -> None:
     photo = PASS + b"x" * (1000 - len(PASS))
     service = start(max_bytes=1000)
     assert service.client.post("/v1/screen", files={"f": photo}).status_code == 200
-    assert service.client.post("/v1/screen", content=photo, headers={"content-type": "image/jpeg"}).status_code == 200
+    assert (
+        service.client.post("/v1/screen", content=photo, headers={"content-type": "image/jpeg"}).status_code
+        == 200
+    )
     image = base64.b64encode(photo).decode()
     assert service.client.post("/v1/screen", json={"image_base64": image}).status_code == 200
     large = photo + b"x"

@@ -29,13 +29,20 @@ def grace_hopper() -> Image:
 
 
 def far_astronaut(height: int, width: int, share: float, middle: tuple[float, float]) -> Image:
-    """The astronaut on a grey canvas, the face `share` of its height and its middle at (x, y)."""
-    small = astronaut()[:330]
+    """The astronaut cut out, on a grey canvas: her face `share` of its height, the face's middle at (x, y).
+
+    Head and chest fade into the canvas, so that no frame of the small picture shows.
+    """
+    outline = np.zeros((512, 512), np.float32)
+    for center, axes in (((225, 105), (75, 90)), ((205, 330), (125, 160))):
+        cv2.ellipse(outline, center, axes, 0, 0, 360, 1.0, -1)
+    outline = np.asarray(cv2.GaussianBlur(outline, (0, 0), 12), np.float32)
     scale = share * height / FACE.height
-    size = (round(small.shape[1] * scale), round(small.shape[0] * scale))
-    small = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_AREA), np.uint8)
+    blended = astronaut() * outline[..., None] + 128.0 * (1 - outline[..., None])
+    size = (round(512 * scale), round(512 * scale))
+    small = cv2.resize(blended.astype(np.uint8), size, interpolation=cv2.INTER_AREA)
+    x, y = FACE.center
+    move = np.array([[1, 0, middle[0] - x * scale], [0, 1, middle[1] - y * scale]])
     canvas = np.full((height, width, 3), 128, np.uint8)
-    left = round(middle[0] - FACE.center[0] * scale)
-    top = round(middle[1] - FACE.center[1] * scale)
-    canvas[top : top + size[1], left : left + size[0]] = small
+    cv2.warpAffine(small, move, (width, height), dst=canvas, borderMode=cv2.BORDER_TRANSPARENT)
     return canvas

@@ -59,8 +59,8 @@ def test_everywhere_finds_the_one_face_once(astronaut: Image) -> None:
 @pytest.mark.parametrize(("x", "y"), [(0.1, 0.1), (0.5, 0.5), (0.83, 0.3), (0.31, 0.86)])
 def test_a_face_of_a_fiftieth_of_the_height(width: int, height: int, x: float, y: float) -> None:
     photo = photos.far_astronaut(height, width, 0.02, (x * width, y * height))
-    (face,) = face_detection.detect_faces_everywhere(photo, detail_minimum=0.3)
-    assert face.box.center == pytest.approx((x * width, y * height), abs=12)
+    found = face_detection.detect_faces_everywhere(photo, detail_minimum=0.4)
+    (face,) = [f for f in found if f.box.center == pytest.approx((x * width, y * height), abs=10)]
     assert 0.01 * height < face.box.height < 0.03 * height
 
 
@@ -189,7 +189,7 @@ def test_palm() -> None:
     assert palm.box.center == pytest.approx(drawing.PALM, abs=25)
     wrist, middle_finger = palm.keypoints[0], palm.keypoints[2]
     assert wrist[1] > middle_finger[1] + 60
-    (near,) = palm_detection.detect_palms(drawing.hand(), region=Region(240, 320, 320, 320))
+    (near,) = palm_detection.detect_palms(drawing.hand(), region=Region(240, 280, 400, 400))
     assert near.box.center == pytest.approx(drawing.PALM, abs=25)
 
 

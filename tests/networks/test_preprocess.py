@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from screening.networks.preprocess import (
     BORDER_REPLICATE,
@@ -92,8 +91,10 @@ def test_a_shared_pyramid_changes_nothing() -> None:
     pyramid = Pyramid(image)
     for size in (16, 40, 90, 300):
         region = Region(100, 150, 200, 220, 0.3)
-        crops = [crop_region(source, region, (size, size), BORDER_ZERO) for source in (image, pyramid)]
-        np.testing.assert_array_equal(*crops)
+        alone, shared = (
+            crop_region(source, region, (size, size), BORDER_ZERO) for source in (image, pyramid)
+        )
+        np.testing.assert_array_equal(alone, shared)
 
 
 def test_a_thin_photo_is_halved_only_while_it_can_be() -> None:
@@ -103,11 +104,11 @@ def test_a_thin_photo_is_halved_only_while_it_can_be() -> None:
 
 
 @pytest.mark.parametrize(
-    "image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)]
-)  # fmt: skip
-def test_other_arrays_are_refused(image: Image) -> None:
+    ("shape", "dtype"), [((4, 4), "u1"), ((4, 4, 4), "u1"), ((4, 4, 3), "f4"), ((0, 4, 3), "u1")]
+)
+def test_other_arrays_are_refused(shape: tuple[int, ...], dtype: str) -> None:
     with pytest.raises(ValueError, match="uint8"):
-        Pyramid(image)
+        Pyramid(np.zeros(shape, dtype))
 
 
 @pytest.mark.parametrize("size", [0.0, -1.0, math.nan, math.inf])
@@ -121,7 +122,8 @@ def test_tensor_layout_and_range(low: float) -> None:
     crop = np.zeros((2, 3, 3), np.uint8)
     crop[1, 2] = (255, 51, 0)
     tensor = to_tensor(crop, low)
-    assert (tensor.shape, tensor.dtype) == ((1, 3, 2, 3), np.float32)
+    assert tensor.shape == (1, 3, 2, 3)
+    assert tensor.dtype == np.dtype(np.float32)
     assert tensor[0, 0, 0, 0] == low
     np.testing.assert_allclose(tensor[0, :, 1, 2], [1, low + 0.2 * (1 - low), low], atol=1e-6)
 

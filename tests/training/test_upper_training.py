@@ -1,0 +1,241 @@
+"""The training of the head-and-shoulders and whole-photo networks, on generated data."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="torch is installed with the extra 'train' only")
+import onnxruntime
+import torch
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from models.training import scene_train, upper_train  # noqa: E402
+from models.training.backbone import OnnxBackbone  # noqa: E402
+from models.training.upper_data import CODES, NOT_HAIR, UNKNOWN, labels_of_codes, labels_of_portrait  # noqa: E402
+from models.training.upper_overlays import Overlays  # noqa: E402
+from models.training.upper_scores import interval, platt, score  # noqa: E402
+from screening.networks import photo, upper  # noqa: E402
+from screening.types import Box  # noqa: E402
+
+MEDIAPIPE = ROOT / "models" / "mediapipe"
+POSE = MEDIAPIPE / "pose_landmark_full.onnx"
+needs_graphs = pytest.mark.skipif(not POSE.exists(), reason="the converted mediapipe networks are not there")
+
+
+class Session:
+    """An onnxruntime session as the networks want it."""
+
+    def __init__(self, path: Path) -> None:
+        self._session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+    def run(self, tensor: np.ndarray, *outputs: str) -> list[np.ndarray]:
+        return self._session.run(list(outputs), {"image": tensor})
+
+
+@pytest.fixture
+def overlays(tmp_path: Path) -> Path:
+    """A folder of accessories with one black bar of each kind."""
+    import cv2
+
+    kinds = ("headphones", "glasses", "mask", "hat", "necklace", "earring")
+    picture = np.zeros((40, 60, 4), np.uint8)
+    picture[5:35, 5:55, 3] = 255
+    lines = ["file,kind,repo,licence,note,source_path"]
+    for kind in kinds:
+        cv2.imwrite(str(tmp_path / f"{kind}.png"), picture)
+        lines.append(f"{kind}.png,{kind},,,front,")
+    (tmp_path / "index.csv").write_text("\n".join(lines))
+    return tmp_path
+
+
+def upper_pack(folder: Path) -> Path:
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    n = 12
+    np.save(folder / "crops.npy", rng.integers(0, 256, (n, 320, 320, 3), dtype=np.uint8))
+    np.save(folder / "masks.npy", rng.choice(np.uint8([0, 1, 2, 3, 4, 9, 10, 11, 255]), (n, 160, 160)))
+    np.save(folder / "labels.npy", rng.integers(0, 2, (n, len(upper.ATTRIBUTES))).astype(np.float32))
+    np.save(folder / "mesh.npy", rng.uniform(110, 190, (n, 468, 2)).astype(np.float32))
+    rows = [
+        {"set": "portraits", "file": f"{i}.jpg", "group": str(i), "held_out": i % 3 == 0} for i in range(n)
+    ]
+    (folder / "rows.json").write_text(json.dumps(rows))
+    return folder
+
+
+def scene_pack(folder: Path) -> Path:
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    n = 12
+    np.save(folder / "photos.npy", rng.integers(0, 256, (n, 288, 288, 3), dtype=np.uint8))
+    people = np.zeros((n, 288, 288), np.uint8)
+    people[:, 90:280, 80:200] = 255
+    np.save(folder / "people.npy", people)
+    np.save(folder / "labels.npy", rng.integers(0, 2, (n, len(photo.ATTRIBUTES))).astype(np.float32))
+    np.save(folder / "kinds.npy", np.uint8([1, 1, 1, 1, 2, 6, 14, 8, 8, 1, 1, 4]))
+    sets = ["portraits"] * 7 + ["rooms"] * 2 + ["portraits"] * 3
+    rows = [
+        {
+            "set": s,
+            "file": f"{i}.jpg",
+            "group": str(i),
+            "held_out": i % 4 == 3,
+            "clean": i in (0, 1, 2, 9, 10),
+        }
+        for i, s in enumerate(sets)
+    ]
+    (folder / "rows.json").write_text(json.dumps(rows))
+    return folder
+
+
+def config_of(tmp_path: Path, graph: str, pack: Path, **more: Any) -> dict[str, Any]:
+    config = {
+        "graph": str(MEDIAPIPE / graph),
+        "pack": str(pack),
+        "out": str(tmp_path / "run"),
+        "seed": 1,
+        "minutes": 10,
+        "steps": 2,
+    }
+    return (
+        config
+        | {"batch": 4, "lr_backbone": 1e-4, "lr_heads": 1e-3, "onnx": str(tmp_path / "net.onnx")}
+        | more
+    )
+
+
+@needs_graphs
+def test_a_rebuilt_graph_gives_what_onnxruntime_gives() -> None:
+    backbone = OnnxBackbone(POSE, ["heatmap"])
+    image = np.random.default_rng(0).random((1, 3, 256, 256), np.float32)
+    with torch.no_grad():
+        (found,) = backbone(torch.from_numpy(image))
+    (wanted,) = Session(POSE).run(image, "heatmap")
+    np.testing.assert_allclose(found.numpy(), wanted, atol=1e-3)
+
+
+@needs_graphs
+def test_upper_trains_evaluates_exports_and_runs(tmp_path: Path, overlays: Path) -> None:
+    pack = upper_pack(tmp_path / "pack")
+    config = config_of(
+        tmp_path, POSE.name, pack, overlays=str(overlays), coarse_size=192, coarse_share=0.5, held_out_per_set=9
+    )  # fmt: skip
+    upper_train.train(config, resume=False)
+    before = upper_train.trained(config).state_dict()
+    upper_train.train(config | {"steps": 3}, resume=True)
+    after = upper_train.trained(config).state_dict()
+    tuned, frozen = (
+        "backbone.convolutions.conv_231_linear.weight",
+        "backbone.convolutions.conv_204_linear.weight",
+    )
+    assert not torch.equal(before[tuned], after[tuned])
+    assert torch.equal(before[frozen], after[frozen])
+    upper_train.evaluate(config)
+    upper_train.export(config)
+    network = upper.UpperNetwork.load(Session(tmp_path / "net.onnx"), tmp_path / "net.json")
+    image = np.random.default_rng(1).integers(0, 256, (300, 240, 3), dtype=np.uint8)
+    seen = network.run(image, Box(80, 60, 160, 160))
+    assert set(seen.attributes) == set(upper.ATTRIBUTES)
+    assert all(0 <= p <= 1 for p in seen.attributes.values())
+    np.testing.assert_allclose(seen.shares.sum(0), 1, atol=1e-4)
+    # the crop's middle is the face's middle, moved down
+    middle = seen.to_photo @ [seen.parsing.shape[1] / 2, seen.parsing.shape[0] / 2, 1]
+    assert middle[0] == pytest.approx(120)
+    assert middle[1] > 110
+
+
+@needs_graphs
+def test_scene_trains_evaluates_exports_and_runs(tmp_path: Path) -> None:
+    config = config_of(tmp_path, "pose_detection.onnx", scene_pack(tmp_path / "pack"))
+    scene_train.train(config, resume=False)
+    scene_train.evaluate(config)
+    scene_train.export(config)
+    network = photo.PhotoNetwork.load(Session(tmp_path / "net.onnx"), tmp_path / "net.json")
+    seen = network.run(np.random.default_rng(1).integers(0, 256, (100, 240, 3), dtype=np.uint8))
+    assert set(seen.attributes) == set(photo.ATTRIBUTES)
+    assert sum(seen.kind.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_calibration_of_other_outputs_is_refused() -> None:
+    with pytest.raises(ValueError, match="export"):
+        upper.UpperNetwork(None, {"attributes": ["a"], "classes": []})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="export"):
+        photo.PhotoNetwork(None, {"attributes": ["a"], "kinds": []})  # type: ignore[arg-type]
+
+
+def test_codes_become_labels() -> None:
+    found = dict(
+        zip(upper.ATTRIBUTES, labels_of_codes("R2s G2s J1n J2e M1 E1", ("second_person",)), strict=True)
+    )
+    assert found["hair_over_shoulder"] == 1
+    assert found["hair_across_face"] == 0
+    assert found["glasses"] == 1
+    assert found["sunglasses"] == 1
+    assert found["earrings"] == 1
+    assert np.isnan(found["necklace"])
+    assert np.isnan(found["face_hand"])
+    assert np.isnan(found["face_covered"])
+    assert found["headphones"] == pytest.approx(0.7)
+    assert np.isnan(found["second_person"])
+
+
+def test_rules_left_empty_by_the_looker_say_nothing() -> None:
+    rules = ("hair", "headwear", "headphones", "glasses", "face_covering", "jewelry", "one_person")
+    row = dict.fromkeys(rules, "0") | {"codes": "G2e", "glasses": "2", "hair": ""}
+    found = dict(zip(upper.ATTRIBUTES, labels_of_portrait(row), strict=True))
+    assert found["glasses"] == 1
+    assert found["headwear"] == 0
+    assert np.isnan(found["hair_over_shoulder"])
+
+
+def test_partial_labels_count_only_where_they_say_something() -> None:
+    logits = torch.zeros(1, len(upper.CLASSES), 2, 2, requires_grad=True)
+    codes = torch.tensor([[[UNKNOWN, NOT_HAIR], [2, UNKNOWN]]], dtype=torch.uint8)
+    upper_train.parsing_loss(logits, codes).backward()
+    gradient = logits.grad[0]
+    assert gradient[:, 0, 0].abs().max() == 0
+    assert gradient[2, 0, 1] > 0
+    assert gradient[0, 0, 1] < 0
+    assert gradient[2, 1, 0] < 0
+    assert CODES[NOT_HAIR] & CODES[2] == 0
+
+
+@pytest.mark.parametrize("kind", ["headphones", "glasses", "mask", "hat", "necklace", "earring"])
+def test_a_pasted_accessory_changes_the_photo_and_its_labels(overlays: Path, kind: str) -> None:
+    mesh = np.full((468, 2), 160, np.float32)
+    mesh[10], mesh[152], mesh[234], mesh[454] = (160, 110), (160, 210), (120, 155), (200, 155)
+    mesh[132], mesh[361], mesh[1], mesh[168], mesh[61], mesh[291] = (
+        (125, 175),
+        (195, 175),
+        (160, 165),
+        (160, 140),
+        (145, 185),
+        (175, 185),
+    )
+    crop, mask = np.full((320, 320, 3), 128, np.uint8), np.full((160, 160), UNKNOWN, np.uint8)
+    labels = Overlays(overlays).add(kind, crop, mask, mesh, np.random.default_rng(3))
+    assert labels
+    assert set(labels.values()) == {1.0}
+    assert set(labels) <= set(upper.ATTRIBUTES)
+    assert (crop != 128).any()
+
+
+def test_scores() -> None:
+    logits, truth = np.array([0.1, 0.2, 0.3, 0.9, 0.8]), np.array([False, False, False, True, True])
+    assert score(logits, truth)["auc"] == 1
+    assert score(logits, truth)["recall"] == 1
+    assert interval(0, 10)[0] == 0
+    assert interval(0, 10)[1] == pytest.approx(1 - 0.025 ** (1 / 10))
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 2, 4000)
+    slope, offset = platt(z, rng.random(4000) < 1 / (1 + np.exp(-(0.5 * z - 1))))
+    assert slope == pytest.approx(0.5, abs=0.1)
+    assert offset == pytest.approx(-1, abs=0.15)
