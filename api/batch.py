@@ -66,7 +66,8 @@ def _unpacked(data: bytes, settings: Settings) -> Iterator[Entry]:
         raise bad_request("There is no file in the ZIP.")
     if len(members) > settings.batch_files or sum(m.file_size for m in members) > settings.batch_bytes:
         raise TooLargeBytes(
-            f"The ZIP holds more than {settings.batch_files:,} files or {settings.batch_bytes:,} bytes; send less at once."
+            f"The ZIP holds more than {settings.batch_files:,} files or {settings.batch_bytes:,} bytes; "
+            "send less at once."
         )
     return (_member(archive, m, settings) for m in members)
 

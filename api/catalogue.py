@@ -75,7 +75,7 @@ async def readyz(request: Request) -> Response:
 
 
 @health.get(
-    "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}} | problems()
+    "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}, **problems()}
 )
 async def metrics(request: Request) -> Response:
     """Counters for Prometheus."""

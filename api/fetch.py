@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -170,8 +170,12 @@ class Fetcher:
 
     async def _get(self, url: str) -> tuple[str, bytes | None]:
         """Where a redirect leads, or the body."""
-        headers = {"Host": urlsplit(url).netloc, "Accept": "image/*", "Accept-Encoding": "identity"}
-        headers["User-Agent"] = "screening"
+        headers: Mapping[bytes | str, bytes | str] = {
+            "Host": urlsplit(url).netloc,
+            "Accept": "image/*",
+            "Accept-Encoding": "identity",
+            "User-Agent": "screening",
+        }
         try:
             ascii_url = httpcore.URL(url.split("#")[0].encode("ascii"))
         except UnicodeEncodeError as error:

@@ -33,7 +33,9 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _BODY = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": CreateBody.model_json_schema(), "examples": CREATE_EXAMPLES}},
+        "content": {
+            "application/json": {"schema": CreateBody.model_json_schema(), "examples": CREATE_EXAMPLES}
+        },
     }
 }
 

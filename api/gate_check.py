@@ -49,7 +49,10 @@ class Checked:
 
 
 def parse(raw: bytes) -> dict[str, Any]:
-    """The body as an object. A key given twice is refused: two readers could take different ones. Raises Problem 400."""
+    """The body as an object. A key given twice is refused: two readers could take different ones.
+
+    Raises Problem 400.
+    """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)

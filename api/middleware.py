@@ -95,7 +95,8 @@ class Guard:
         if not given and scheme.lower() == "bearer":
             given = token
         digest = hashlib.sha256(given.encode()).digest()
-        if not any([hmac.compare_digest(digest, key) for key in self._keys]):
+        # every key is compared, so that the time taken tells nothing
+        if not any([hmac.compare_digest(digest, key) for key in self._keys]):  # noqa: C419
             raise Problem(
                 401,
                 "unauthorized",
@@ -106,7 +107,7 @@ class Guard:
 
 
 class Observe:
-    """Outermost: the request's id, security headers, one log line and the counters; turns what was raised to a problem."""
+    """Outermost: request id, security headers, one log line, the counters; turns what was raised to a problem."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics

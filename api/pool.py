@@ -57,7 +57,10 @@ class Pool:
         return Slot(self)
 
     async def run(self, slot: Slot, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`function(*args)` on a thread. Raises TimedOut past the limit; what already runs keeps its slot until it ends."""
+        """`function(*args)` on a thread; what already runs keeps its slot until it ends.
+
+        Raises TimedOut past the limit.
+        """
         slot._hold()
         loop = asyncio.get_running_loop()
 

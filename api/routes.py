@@ -130,8 +130,10 @@ def summary(report: Report) -> dict[str, str]:
 @router.post(
     "/screen",
     response_model=ReportOut,
-    responses={200: {"content": _PNG, "description": "Screened; the verdict is in the body"}}
-    | problems(400, 408, 413, 415, 422, 503, 504),
+    responses={
+        200: {"content": _PNG, "description": "Screened; the verdict is in the body"},
+        **problems(400, 408, 413, 415, 422, 503, 504),
+    },
     openapi_extra=PHOTO_BODY,
 )
 async def screen(
@@ -162,9 +164,9 @@ async def screen(
         200: {
             "content": {"image/png": _PNG["image/png"], "image/jpeg": _BINARY},
             "description": "The mended photo; as JSON, with its report, where Accept asks for application/json",
-        }
-    }
-    | problems(400, 408, 413, 415, 422, 503, 504),
+        },
+        **problems(400, 408, 413, 415, 422, 503, 504),
+    },
     openapi_extra=PHOTO_BODY,
 )
 async def fix(request: Request, policy: PolicyQuery = None) -> Response:
@@ -206,9 +208,9 @@ _ZIP_OR_FILES: dict[str, Any] = {
         200: {
             "description": "One report a line, in the order sent; a file that is no photo has its `error`",
             "content": {"application/x-ndjson": {"schema": {"$ref": "#/components/schemas/ReportOut"}}},
-        }
-    }
-    | problems(400, 408, 413, 415, 422, 503),
+        },
+        **problems(400, 408, 413, 415, 422, 503),
+    },
     response_class=Response,
     openapi_extra=_ZIP_OR_FILES,
 )

@@ -9,15 +9,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from .problems import MEDIA_TYPE
 
 _PICTURE = (
-    "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAAAAAA6mKC9AAAAEUlEQVR42mOsZ0AFTAwjWgAAmIEAn/xP3+QAAAAA"
-    "SUVORK5CYII="
+    "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAAAAAA6mKC9AAAAEUlEQVR42mOsZ0AFTAwjWgAAmIEAn/xP3+QAAAAASUVORK5CYII="
 )
 """A grey square, so small that an example can hold it."""
 SCREEN_EXAMPLES: dict[str, Any] = {
     "whole": {"summary": "Every rule of the default policy", "value": {"image_base64": _PICTURE}},
     "some": {
         "summary": "Some rules, with the picture back",
-        "value": {"image_base64": _PICTURE, "name": "me.png", "rules": ["format", "pose"], "annotate": "json"},
+        "value": {
+            "image_base64": _PICTURE,
+            "name": "me.png",
+            "rules": ["format", "pose"],
+            "annotate": "json",
+        },
     },
 }
 VALIDATION_EXAMPLES: dict[str, Any] = {

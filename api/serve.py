@@ -12,7 +12,7 @@ from .settings import Settings
 
 
 def serve(**changes: object) -> None:
-    """Run until stopped; `changes` (host, port, workers, ...) go before the environment. A stop lets requests finish."""
+    """Run until stopped, which lets requests finish; `changes` (host, port, ...) go before the environment."""
     for name, value in changes.items():
         if value is not None:
             os.environ[f"SCREENING_{name.upper()}"] = str(value)

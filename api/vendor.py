@@ -28,7 +28,12 @@ _MIME = {"image/jpeg": "JPEG", "image/jpg": "JPEG", "image/png": "PNG"}
 _BODY = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": ValidationBody.model_json_schema(), "examples": VALIDATION_EXAMPLES}},
+        "content": {
+            "application/json": {
+                "schema": ValidationBody.model_json_schema(),
+                "examples": VALIDATION_EXAMPLES,
+            }
+        },
     }
 }
 _RESPONSES = problems(400, 408, 413, 415, 422, 503, 504, vendor=True)

@@ -24,6 +24,8 @@ from pathlib import Path
 
 import httpx
 from PIL import Image
+
+from fixtures import photos
 from screening import Screener
 
 CLIENTS = (1, 2, 8, 64, 200)
@@ -43,10 +45,8 @@ class Row:
 
 def photo() -> bytes:
     """A portrait of about a megapixel as JPEG: scikit-image's astronaut, enlarged."""
-    from skimage import data
-
     out = io.BytesIO()
-    Image.fromarray(data.astronaut()).resize((1024, 1024), Image.Resampling.LANCZOS).save(out, "JPEG", quality=90)
+    photos.astronaut().resize((1024, 1024), Image.Resampling.LANCZOS).save(out, "JPEG", quality=90)
     return out.getvalue()
 
 
@@ -67,7 +67,9 @@ def library(data: bytes, threads: int, count: int) -> Row:
         last = now
     spent = time.perf_counter() - started
     if threads == 1:
-        return Row("library, 1 thread", count / spent, 1000 * statistics.median(times), percentile(times, 0.99))
+        return Row(
+            "library, 1 thread", count / spent, 1000 * statistics.median(times), percentile(times, 0.99)
+        )
     return Row(f"library, {threads} threads", count / spent, float("nan"), float("nan"))
 
 
@@ -83,7 +85,9 @@ async def load(base: str, data: bytes, clients: int, count: int) -> Row:
             while True:
                 started = time.perf_counter()
                 try:
-                    answer = await http.post("/v1/screen", content=data, headers={"content-type": "image/jpeg"})
+                    answer = await http.post(
+                        "/v1/screen", content=data, headers={"content-type": "image/jpeg"}
+                    )
                 except httpx.HTTPError:
                     lost += 1
                     break
@@ -152,8 +156,7 @@ def main() -> None:
     data = photo()
     rows = [library(data, n, options.requests) for n in dict.fromkeys((1, options.threads))]
     with service(options.threads) as (base, pid):
-        for clients in options.clients:
-            rows.append(asyncio.run(load(base, data, clients, max(options.requests, clients))))
+        rows += [asyncio.run(load(base, data, n, max(options.requests, n))) for n in options.clients]
         before = resident(pid)
         soak = asyncio.run(load(base, data, 8, options.photos))
         after = resident(pid)

@@ -14,6 +14,8 @@ from screening.screener import Screener, Source
 __all__ = ["Policy", "Report", "Screener", "__version__", "errors", "screen"]
 
 
-def screen(source: Source, policy: str | Path | Policy = "tavus-image", rules: Collection[str] | None = None) -> Report:
+def screen(
+    source: Source, policy: str | Path | Policy = "tavus-image", rules: Collection[str] | None = None
+) -> Report:
     """The report on one photo; see `Screener`, which is the one to keep for many photos."""
     return Screener(policy, rules).screen(source)

@@ -35,7 +35,9 @@ def annotate(image: Image, report: Report, rules: Collection[str] | None = None)
     return out
 
 
-def _draw(out: Image, evidence: Evidence, scale: float, colour: tuple[int, int, int], labels: list[tuple[int, int]]) -> None:
+def _draw(
+    out: Image, evidence: Evidence, scale: float, colour: tuple[int, int, int], labels: list[tuple[int, int]]
+) -> None:
     unit = max(out.shape[:2]) / 500
     thick = max(1, round(unit * 1.6))
     points = np.round(np.array(evidence.points, np.float64) * scale).astype(np.int32)
@@ -50,17 +52,32 @@ def _draw(out: Image, evidence: Evidence, scale: float, colour: tuple[int, int, 
 
 
 def _label(
-    out: Image, text: str, points: np.ndarray, unit: float, colour: tuple[int, int, int], labels: list[tuple[int, int]]
+    out: Image,
+    text: str,
+    points: np.ndarray,
+    unit: float,
+    colour: tuple[int, int, int],
+    labels: list[tuple[int, int]],
 ) -> None:
     """Text on a filled tab above the evidence, inside the photo, moved down while it would cover another label."""
     size = 0.42 * unit
     (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
     x = int(np.clip(points[:, 0].min(), 0, max(0, out.shape[1] - width - 4)))
     y = int(np.clip(points[:, 1].min() - 2, height + base, out.shape[0] - base))
-    while any(abs(x - a) < width and abs(y - b) < height + base for a, b in labels) and y < out.shape[0] - height:
+    while (
+        any(abs(x - a) < width and abs(y - b) < height + base for a, b in labels)
+        and y < out.shape[0] - height
+    ):
         y += height + base + 2
     labels.append((x, y))
     cv2.rectangle(out, (x, y - height - base), (x + width + 4, y + base // 2), colour, -1)
     cv2.putText(
-        out, text, (x + 2, y - base // 2), cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), max(1, round(unit)), cv2.LINE_AA
+        out,
+        text,
+        (x + 2, y - base // 2),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        size,
+        (255, 255, 255),
+        max(1, round(unit)),
+        cv2.LINE_AA,
     )

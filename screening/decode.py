@@ -62,8 +62,8 @@ def decode(data: bytes, name: str = UNNAMED, limits: Limits = Limits(), *, full:
     """The photo in `data`: upright, sRGB, transparent parts on white, the first picture of several.
 
     A photo of more than 4 megapixels comes reduced (`Photo.scale` 1/2 or 1/4) unless `full`; its facts tell the full
-    size. `facts.frames`: 2 stands for "more than one" in GIF and TIFF, whose pictures only a walk through the whole file
-    would count.
+    size. `facts.frames`: 2 stands for "more than one" in GIF and TIFF, whose pictures only a walk through the whole
+    file would count.
 
     Raises TooLargeBytes, Empty, NotAnImage, Truncated, UnsupportedFormat, TooManyPixels or BadDimensions.
     """
@@ -85,7 +85,9 @@ def decode(data: bytes, name: str = UNNAMED, limits: Limits = Limits(), *, full:
             picture = plugin(kind, name)(BytesIO(data))
             _check_size(picture.size, name, limits)
             orientation = _orientation(picture)
-        photo = _photo(picture, name, kind, orientation, notes, hashlib.sha256(data).hexdigest(), len(data), full)
+        photo = _photo(
+            picture, name, kind, orientation, notes, hashlib.sha256(data).hexdigest(), len(data), full
+        )
     except errors.ScreeningError:
         raise
     except MemoryError as error:

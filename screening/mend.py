@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from screening.geometry import Geometry
 from screening.report import Crop, RuleResult
-from screening.scene import Geometry, Scene
+from screening.scene import Scene
 from screening.types import Box
 
 GEOMETRIC = ("resolution", "framing", "centering")

@@ -101,7 +101,11 @@ class Policy:
             "name": self.name,
             "title": self.title,
             "rules": {
-                i: {"enabled": r.enabled, "ok": r.ok, "measures": {n: plain(m) for n, m in r.measures.items()}}
+                i: {
+                    "enabled": r.enabled,
+                    "ok": r.ok,
+                    "measures": {n: plain(m) for n, m in r.measures.items()},
+                }
                 for i, r in self.rules.items()
             },
         }
@@ -146,11 +150,17 @@ def _build(where: str, data: Mapping[str, Any], parent: Policy | None) -> Policy
     registered = registry()
     for rule_id, table in _table(where, "rules", data.get("rules", {})).items():
         if rule_id not in registered:
-            raise PolicyInvalid(f"policy {where}: rules.{rule_id} is no rule; the rules are {', '.join(ORDER)}")
-        rules[rule_id] = _rule(f"policy {where}: rules.{rule_id}", table, registered[rule_id], rules.get(rule_id))
+            raise PolicyInvalid(
+                f"policy {where}: rules.{rule_id} is no rule; the rules are {', '.join(ORDER)}"
+            )
+        rules[rule_id] = _rule(
+            f"policy {where}: rules.{rule_id}", table, registered[rule_id], rules.get(rule_id)
+        )
     missing = [i for i in ORDER if i not in rules]
     if missing:
-        raise PolicyInvalid(f"policy {where}: no table for {', '.join(missing)}; add them or extend a shipped policy")
+        raise PolicyInvalid(
+            f"policy {where}: no table for {', '.join(missing)}; add them or extend a shipped policy"
+        )
     name = data.get("name", Path(where).stem)
     title = data.get("title", parent.title if parent else name)
     if not isinstance(name, str) or not isinstance(title, str):
@@ -285,4 +295,6 @@ def _fill(text: str, words: Mapping[str, str]) -> str:
 
 
 def _result(m: Measure, p: MeasurePolicy) -> MeasureResult:
-    return MeasureResult(m.name, m.value, m.unit, p.fail_above, p.fail_below, p.warn_above, p.warn_below, m.words)
+    return MeasureResult(
+        m.name, m.value, m.unit, p.fail_above, p.fail_below, p.warn_above, p.warn_below, m.words
+    )

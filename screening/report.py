@@ -1,4 +1,4 @@
-"""The versioned report: what every front end shows. Design: verdict, then one result per rule, always in the same order."""
+"""The versioned report, which every front end shows: a verdict, then one result per rule, always in one order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class MeasureResult:
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """One rule's answer. `margin` is signed and normalised: below 0 the rule is broken; None when it was not measured."""
+    """One rule's answer. `margin` is signed and normalised: below 0 the rule is broken; None when not measured."""
 
     id: str
     title: str
@@ -91,7 +91,9 @@ class Report:
             "image": _image(self.image, self.name),
             "policy": {"name": self.policy, "sha256": self.policy_sha256},
             "rules": [_rule(r) for r in self.rules],
-            "crop": None if self.crop is None else {"box": _box(self.crop.box), "mends": list(self.crop.mends)},
+            "crop": None
+            if self.crop is None
+            else {"box": _box(self.crop.box), "mends": list(self.crop.mends)},
             "error": None if self.error is None else {"code": self.error[0], "message": self.error[1]},
             "software": {"name": "screening", "version": self.software},
             "models": [{"name": n, "sha256": s} for n, s in sorted(self.models.items())],
@@ -171,6 +173,7 @@ def _rule_from(data: Mapping[str, Any]) -> RuleResult:
         **{k: data[k] for k in ("id", "title", "status", "reason", "fix", "probability", "margin")},
         measures=tuple(MeasureResult(**m) for m in data["measures"]),
         evidence=tuple(
-            Evidence(e["kind"], e["label"], tuple((p[0], p[1]) for p in e["points"])) for e in data["evidence"]
+            Evidence(e["kind"], e["label"], tuple((p[0], p[1]) for p in e["points"]))
+            for e in data["evidence"]
         ),
     )

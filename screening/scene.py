@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from screening.errors import ModelMissing
 from screening.fusion import fuse, fuse_kind, mean_of
+from screening.geometry import Geometry, regions_of
 from screening.headpose import HeadPose, head_pose
 from screening.networks import (
     face_detection,
@@ -34,8 +35,7 @@ from screening.networks.pose_landmark import BodyLandmarks
 from screening.networks.preprocess import Pyramid, Region
 from screening.networks.ssd import Detection
 from screening.networks.upper import UpperAttributes
-from screening.geometry import Geometry, regions_of
-from screening.types import Box, Image, ImageFacts, Measurement, NotMeasured, Photo, Point
+from screening.types import Box, Image, ImageFacts, Measurement, NotMeasured, Photo
 
 SUBJECT_CANDIDATES = 3
 BODY_DROP, BODY_SIDE = 0.9, 4.2
@@ -167,7 +167,9 @@ class Scene:
         if self.subject is None:
             return None
         box = self.subject.face.box
-        region = Region(box.center[0], box.center[1] + BODY_DROP * box.height, *(2 * (BODY_SIDE * box.width,)))
+        region = Region(
+            box.center[0], box.center[1] + BODY_DROP * box.height, *(2 * (BODY_SIDE * box.width,))
+        )
         return pose_landmark.body_landmarks(self.pyramid, region)
 
     @observation()
@@ -254,7 +256,12 @@ class Scene:
 
     def _geometry(self, face: Box) -> Geometry:
         up = 1 / self.scale
-        head = Box(face.left - 0.06 * face.width, face.top - CROWN * face.height, face.right + 0.06 * face.width, face.bottom)
+        head = Box(
+            face.left - 0.06 * face.width,
+            face.top - CROWN * face.height,
+            face.right + 0.06 * face.width,
+            face.bottom,
+        )
         shoulders, seen = None, False
         if self.body is not None:
             sides = [pose_landmark.RIGHT_SHOULDER, pose_landmark.LEFT_SHOULDER]
@@ -262,7 +269,9 @@ class Scene:
             right, left = self.body.points[sides, :2] * up
             shoulders = (float(right[0]), float(right[1])), (float(left[0]), float(left[1]))
         middle = face.center[0] * up, face.center[1] * up
-        return Geometry(self.width, self.height, _scaled(face, up), _scaled(head, up), middle, shoulders, seen)
+        return Geometry(
+            self.width, self.height, _scaled(face, up), _scaled(head, up), middle, shoulders, seen
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -67,7 +67,7 @@ class Screener:
         return self.screen_with_photo(source, name)[0]
 
     def screen_with_photo(self, source: Source, name: str | None = None) -> tuple[Report, Photo | None]:
-        """As `screen`, with the decoded photo (None after an error), so that it need not be decoded again to draw on."""
+        """As `screen`, with the decoded photo (None after an error), which saves decoding it again to draw on it."""
         started = time.perf_counter()
         try:
             photo = self._photo(source, name)
@@ -146,7 +146,9 @@ class Screener:
             return None
 
         def statuses(cropped: Scene) -> dict[str, RuleResult]:
-            return {i: judge(self.policy, registry()[i], registry()[i].measure(cropped)) for i in mend.GEOMETRIC}
+            return {
+                i: judge(self.policy, registry()[i], registry()[i].measure(cropped)) for i in mend.GEOMETRIC
+            }
 
         return mend.crop(scene, {i: results[i] for i in mend.GEOMETRIC}, statuses)
 
@@ -154,7 +156,13 @@ class Screener:
         """The report on a photo that could not be screened: verdict "error", no rule assessed."""
         why = "The photo could not be opened."
         rules = tuple(
-            RuleResult(i, registry()[i].title, "not_run" if self._why_not(registry()[i], False) else "unassessed", why, "")
+            RuleResult(
+                i,
+                registry()[i].title,
+                "not_run" if self._why_not(registry()[i], False) else "unassessed",
+                why,
+                "",
+            )
             for i in ORDER
         )
         return Report(
@@ -185,7 +193,11 @@ def rejudge(report: Report, policy: Policy) -> Report:
         if not policy.rules[old.id].enabled:
             results.append(policies.not_run(rule, f"Off in the policy {policy.name}."))
         elif old.status == "not_run":
-            results.append(RuleResult(old.id, rule.title, "unassessed", "It was not run when the photo was screened.", ""))
+            results.append(
+                RuleResult(
+                    old.id, rule.title, "unassessed", "It was not run when the photo was screened.", ""
+                )
+            )
         else:
             results.append(judge(policy, rule, policies.measurement_of(old)))
     return Report(

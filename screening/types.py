@@ -72,7 +72,9 @@ class Box:
         def clip(v: float, high: float) -> float:
             return min(max(v, 0.0), high)
 
-        return Box(clip(self.left, width), clip(self.top, height), clip(self.right, width), clip(self.bottom, height))
+        return Box(
+            clip(self.left, width), clip(self.top, height), clip(self.right, width), clip(self.bottom, height)
+        )
 
     @staticmethod
     def around(points: NDArray[np.floating]) -> Box:

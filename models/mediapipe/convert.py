@@ -78,7 +78,7 @@ class Converter:
     def kind(self, operator: Any) -> str:
         code = self.model.OperatorCodes(operator.OpcodeIndex())
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        return code.CustomCode().decode() if number == tflite.BuiltinOperator.CUSTOM else _NAMES[number]
+        return str(code.CustomCode().decode()) if number == tflite.BuiltinOperator.CUSTOM else _NAMES[number]
 
     def shape(self, index: int) -> list[int]:
         return [int(n) for n in self.graph.Tensors(index).ShapeAsNumpy()]
@@ -344,7 +344,7 @@ def convert(data: bytes, network: str) -> bytes:
     Input `image`: float32 (1, 3, H, W), RGB. Outputs of four dimensions are NCHW, others as published.
     """
     model = Converter(data, network).convert()
-    return model.SerializeToString(deterministic=True)
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def main() -> None:

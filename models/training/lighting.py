@@ -46,7 +46,12 @@ def table(photos: Path, labels: Path, keep_out: Any) -> dict[str, np.ndarray]:
         x = features(scene.pixels, scene.subject.mesh.points)
         rows.append((x, row["lighting"], row["person_group"] or row["file"], row["skin"]))
     x, y, group, skin = zip(*rows, strict=True)
-    return {"x": np.nan_to_num(np.array(x)), "y": np.array(y), "group": np.array(group), "skin": np.array(skin)}
+    return {
+        "x": np.nan_to_num(np.array(x)),
+        "y": np.array(y),
+        "group": np.array(group),
+        "skin": np.array(skin),
+    }
 
 
 def fit(x: np.ndarray, y: np.ndarray, seed: int) -> HistGradientBoostingRegressor:
@@ -67,7 +72,9 @@ def to_onnx(models: list[HistGradientBoostingRegressor]) -> onnx.ModelProto:
             for i, node in enumerate(predictor.nodes):
                 leaf = bool(node["is_leaf"])
                 # thresholds are compared in float32 at run time; rounding down keeps "<=" on the same side
-                threshold = np.nextafter(np.float32(node["num_threshold"]), np.float32(-np.inf)) if not leaf else 0.0
+                threshold = (
+                    np.nextafter(np.float32(node["num_threshold"]), np.float32(-np.inf)) if not leaf else 0.0
+                )
                 for key, value in (
                     ("tree", tree), ("id", i), ("feature", 0 if leaf else int(node["feature_idx"])),
                     ("mode", "LEAF" if leaf else "BRANCH_LEQ"), ("value", float(threshold)),
@@ -103,7 +110,8 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     args = parser.parse_args()
     spec = importlib.util.spec_from_file_location("keep_out", args.keep_out)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     keep_out = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(keep_out)
     data = table(args.photos, args.labels, keep_out)

@@ -14,7 +14,9 @@ class Replay:
     The features are those of the moment; the backbone moves slowly enough for them to stay useful.
     """
 
-    def __init__(self, head: nn.Module, loss: Callable[..., Tensor], size: int = 5000, rate: float = 1e-3) -> None:
+    def __init__(
+        self, head: nn.Module, loss: Callable[..., Tensor], size: int = 5000, rate: float = 1e-3
+    ) -> None:
         self.head, self.loss, self.size = head, loss, size
         self.optimizer = torch.optim.AdamW(head.parameters(), rate, weight_decay=0.05)
         self.stored: list[Tensor] = []

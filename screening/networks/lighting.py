@@ -59,7 +59,9 @@ FEATURES = (
 
 
 @cache
-def _layout() -> tuple[NDArray[np.float64], NDArray[np.intp], dict[str, tuple[NDArray[np.intp], NDArray[np.intp]]]]:
+def _layout() -> tuple[
+    NDArray[np.float64], NDArray[np.intp], dict[str, tuple[NDArray[np.intp], NDArray[np.intp]]]
+]:
     """Skin points' places on the mean face, each one's mirror partner (positions in `SKIN`), and the regions."""
     place = mean_face()[SKIN, :2]
     place = place / np.sqrt((mean_face()[:, :2] ** 2).sum(1).mean())
@@ -117,11 +119,15 @@ def _cut(image: Image, mesh: Floats) -> tuple[Floats, Floats]:
     zoom = SIZE / side
     if zoom < 0.5:  # an area average first, so that nothing aliases
         shrink = 2 * zoom
-        image = np.asarray(cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8)
+        image = np.asarray(
+            cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8
+        )
         matrix = np.array([[0.5, 0, -left * zoom], [0, 0.5, -top * zoom]])
     else:
         matrix = np.array([[zoom, 0, -left * zoom], [0, zoom, -top * zoom]])
-    crop = cv2.warpAffine(image, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    crop = cv2.warpAffine(
+        image, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     smooth = cv2.GaussianBlur(crop, (0, 0), BLUR).astype(np.float32)
     return smooth, np.asarray((mesh[:, :2] - (left, top)) * zoom, np.float32)
 

@@ -41,11 +41,13 @@ class Rule:
 
     def sections(self) -> dict[str, str]:
         """Docstring by heading; the part before the first heading is under ""."""
-        parts = re.split(r"^(%s)\n-+\n" % "|".join(HEADINGS), self.doc, flags=re.M)
+        parts = re.split(rf"^({'|'.join(HEADINGS)})\n-+\n", self.doc, flags=re.M)
         return {"": parts[0].strip()} | {h: t.strip() for h, t in zip(parts[1::2], parts[2::2], strict=True)}
 
 
-def rule(*, title: str, needs: tuple[str, ...], measures: tuple[str, ...]) -> Callable[[MeasureFunction], Rule]:
+def rule(
+    *, title: str, needs: tuple[str, ...], measures: tuple[str, ...]
+) -> Callable[[MeasureFunction], Rule]:
     """Turn `measure(scene)` of a rule file into the `Rule` named after that file."""
 
     def wrap(function: MeasureFunction) -> Rule:

@@ -40,4 +40,6 @@ def measure(scene: Scene) -> Measurement | NotMeasured:
     likeliest = max(WORDS, key=lambda k: kind.get(k, 0.0))
     g = scene.geometry
     evidence = () if g is None else (Evidence.box(WORDS[likeliest], g.head),)
-    return Measurement((Measure("not_human", 1 - kind["human"], "probability", {"kind": WORDS[likeliest]}, evidence),))
+    return Measurement(
+        (Measure("not_human", 1 - kind["human"], "probability", {"kind": WORDS[likeliest]}, evidence),)
+    )

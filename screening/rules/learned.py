@@ -24,4 +24,6 @@ def probability(
         return NO_FACE
     likeliest = max(kinds, key=lambda k: attributes.get(k, 0.0))
     evidence = tuple(Evidence.box(kinds[likeliest], box) for region in regions for box in found[region])
-    return Measurement((Measure(name, attributes[name], "probability", {"kind": kinds[likeliest]}, evidence),))
+    return Measurement(
+        (Measure(name, attributes[name], "probability", {"kind": kinds[likeliest]}, evidence),)
+    )

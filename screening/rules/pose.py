@@ -12,13 +12,13 @@ The training call wants a front-facing photo and refuses unnatural poses such as
 Limits
 ------
 Yaw of 30 degrees fails (15 warns), roll of 15 (8), pitch when strong. The limits on measured angles stand where people
-who label photos by eye draw those lines, which is a little off the nominal degrees. A face that the mesh cannot confirm (turned
-away, mostly hidden) fails.
+who label photos by eye draw those lines, which is a little off the nominal degrees. A face that the mesh cannot
+confirm (turned away, mostly hidden) fails.
 
 Blind spots
 -----------
-Where the camera is tilted together with the head nobody can tell which it was. Depth from one photo is a guess: pitch is
-known to some 8 degrees only. A body leaning towards the camera shows little.
+Where the camera is tilted together with the head nobody can tell which it was. Depth from one photo is a guess: pitch
+is known to some 8 degrees only. A body leaning towards the camera shows little.
 """
 
 from __future__ import annotations
@@ -29,13 +29,17 @@ from screening.rules.base import rule
 from screening.scene import NO_FACE, Scene
 from screening.types import Evidence, Measure, Measurement, NotMeasured
 
+
 @rule(
     title="Front-facing and upright",
     needs=("subject", "geometry", "head_pose", "eyes"),
     measures=("hidden_face", "yaw", "pitch", "roll", "shoulder_slope", "gaze"),
 )
 def measure(scene: Scene) -> Measurement | NotMeasured:
-    """Angles in degrees, without sign; `hidden_face` is 1 where the mesh cannot confirm the face; `gaze`: share of the eye's width that the iris is off its middle."""
+    """Angles in degrees, without sign; `hidden_face` is 1 where the mesh cannot confirm the face.
+
+    `gaze`: share of the eye's width that the iris is off its middle.
+    """
     subject, g = scene.subject, scene.geometry
     if subject is None or g is None:
         return NO_FACE
@@ -61,7 +65,8 @@ def measure(scene: Scene) -> Measurement | NotMeasured:
 
 def gaze(scene: Scene) -> float:
     """How far the irises are off the middle between the corners of their eyes, mean of both, in eye widths."""
-    assert scene.eyes is not None and scene.subject is not None
+    assert scene.eyes is not None
+    assert scene.subject is not None
     offsets = []
     for eye, (outer, inner) in zip(scene.eyes, ((33, 133), (263, 362)), strict=True):
         a, b = scene.subject.mesh.points[outer, :2], scene.subject.mesh.points[inner, :2]

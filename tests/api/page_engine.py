@@ -9,11 +9,12 @@ from typing import Any
 
 from PIL import Image, ImageDraw, UnidentifiedImageError
 
+from api.engine import Rules
 from screening.errors import NotAnImage
 from screening.report import Crop, MeasureResult, Report, RuleResult
 from screening.types import Box, Evidence, ImageFacts
 
-from .conftest import FakeEngine, Rules
+from .conftest import FakeEngine
 
 TITLES = {
     "one_person": "One person only",

@@ -31,7 +31,9 @@ def run(service: Running, folder: Path, *command: str) -> str:
 
 
 def test_curl(service: Running, tmp_path: Path) -> None:
-    lines = code("sh").replace("rules/glasses", "rules/pose").replace("rules=pose,framing", "rules=pose,glasses")
+    lines = (
+        code("sh").replace("rules/glasses", "rules/pose").replace("rules=pose,framing", "rules=pose,glasses")
+    )
     if shutil.which("curl") is None:
         pytest.skip("no curl")
     out = run(service, tmp_path, "sh", "-euc", lines)
@@ -44,7 +46,9 @@ def test_javascript(service: Running, tmp_path: Path) -> None:
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node")
-    assert run(service, tmp_path, node, "--input-type=module", "-e", code("js")).startswith("fail [ 'You wear glasses.' ]")
+    assert run(service, tmp_path, node, "--input-type=module", "-e", code("js")).startswith(
+        "fail [ 'You wear glasses.' ]"
+    )
 
 
 def test_python(service: Running, tmp_path: Path) -> None:

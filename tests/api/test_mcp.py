@@ -31,7 +31,7 @@ async def call(client: Client, tool: str, **arguments: str) -> dict[str, Any]:
     result = await client.call_tool(tool, arguments)
     assert not result.is_error, result.content
     assert result.structured_content is not None
-    return result.structured_content
+    return dict(result.structured_content)
 
 
 @pytest.fixture

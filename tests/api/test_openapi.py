@@ -42,7 +42,9 @@ def test_answers_are_as_described(service: Running, document: dict[str, Any]) ->
     for photo in (PASS, FAIL):
         conforms(document, "ReportOut", post("/v1/screen?annotate=json", files={"f": photo}).json())
     conforms(document, "ProblemOut", post("/v1/screen", files={"f": GARBAGE}).json())
-    conforms(document, "FixOut", post("/v1/fix", files={"f": FAIL}, headers={"accept": "application/json"}).json())
+    conforms(
+        document, "FixOut", post("/v1/fix", files={"f": FAIL}, headers={"accept": "application/json"}).json()
+    )
     conforms(document, "RulesOut", get("/v1/rules").json())
     conforms(document, "PoliciesOut", get("/v1/policies").json())
     conforms(document, "VersionOut", get("/v1/version").json())
@@ -72,7 +74,26 @@ def test_examples_are_true(service: Running, document: dict[str, Any]) -> None:
 @pytest.mark.skipif(importlib.util.find_spec("schemathesis") is None, reason=SKIPPED)
 def test_schemathesis(service: Running, tmp_path: Path) -> None:
     checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{service.base}/openapi.json", "--checks", checks]
-    command += ["--mode", "all", "--max-examples", "15", "--seed", "1", "--generation-database", "none", "--phases", "examples,coverage,fuzzing"]
+    command = [
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "run",
+        f"{service.base}/openapi.json",
+        "--checks",
+        checks,
+    ]
+    command += [
+        "--mode",
+        "all",
+        "--max-examples",
+        "15",
+        "--seed",
+        "1",
+        "--generation-database",
+        "none",
+        "--phases",
+        "examples,coverage,fuzzing",
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

@@ -124,7 +124,8 @@ def test_pointing_at_a_rule_shows_its_evidence_alone(opened: Open) -> None:
         page.locator(f'#rules [data-rule="{rule}"]').hover()
         page.wait_for_function(f"() => document.querySelector('#marks g.on')?.dataset.rule === '{rule}'")
         page.wait_for_function(
-            "() => [...document.querySelectorAll('#marks g:not(.on)')].every((g) => getComputedStyle(g).opacity === '0')"
+            "() => [...document.querySelectorAll('#marks g:not(.on)')]"
+            ".every((g) => getComputedStyle(g).opacity === '0')"
         )
         assert visible_marks(page) == [rule]
     page.mouse.move(0, 0)
@@ -314,7 +315,7 @@ def test_accessible_and_narrow_enough(opened: Open, scheme: str, width: int) -> 
 
 
 def test_key_is_asked_for_once(browser: Browser) -> None:
-    with served(create_app(Settings(api_keys=("open",)), PageEngine())) as base:  # type: ignore[arg-type]
+    with served(create_app(Settings(api_keys=("open",)), PageEngine())) as base:
         page = browser.new_page()
         page.set_default_timeout(15_000)
         page.goto(base)

@@ -37,7 +37,7 @@ class Session:
         self._session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def run(self, tensor: np.ndarray, *outputs: str) -> list[np.ndarray]:
-        return self._session.run(list(outputs), {"image": tensor})
+        return list(self._session.run(list(outputs), {"image": tensor}))
 
 
 @pytest.fixture
@@ -61,7 +61,9 @@ def upper_pack(folder: Path) -> Path:
     folder.mkdir()
     n = 12
     np.save(folder / "crops.npy", rng.integers(0, 256, (n, 320, 320, 3), dtype=np.uint8))
-    np.save(folder / "masks.npy", rng.choice(np.uint8([0, 1, 2, 3, 4, 9, 10, 11, 255]), (n, 160, 160)))
+    np.save(
+        folder / "masks.npy", rng.choice(np.array([0, 1, 2, 3, 4, 9, 10, 11, 255], np.uint8), (n, 160, 160))
+    )
     np.save(folder / "labels.npy", rng.integers(0, 2, (n, len(upper.ATTRIBUTES))).astype(np.float32))
     np.save(folder / "mesh.npy", rng.uniform(110, 190, (n, 468, 2)).astype(np.float32))
     rows = [
@@ -80,7 +82,7 @@ def scene_pack(folder: Path) -> Path:
     people[:, 90:280, 80:200] = 255
     np.save(folder / "people.npy", people)
     np.save(folder / "labels.npy", rng.integers(0, 2, (n, len(photo.ATTRIBUTES))).astype(np.float32))
-    np.save(folder / "kinds.npy", np.uint8([1, 1, 1, 1, 2, 6, 14, 8, 8, 1, 1, 4]))
+    np.save(folder / "kinds.npy", np.array([1, 1, 1, 1, 2, 6, 14, 8, 8, 1, 1, 4], np.uint8))
     sets = ["portraits"] * 7 + ["rooms"] * 2 + ["portraits"] * 3
     rows = [
         {
