@@ -78,8 +78,10 @@ def train(
         batches.progress.value = min(max((step + 1) / len(batches), progress), 1 - 1e-9)
         for group in optimizer.param_groups:
             group["lr"] = rate_at(step, progress, config)
-        outputs = network(batch.pop("image").contiguous(memory_format=torch.channels_last))
-        loss = face_loss(outputs, batch, config["losses"])
+        image = batch.pop("image").contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):  # nearly twice as fast; the weights stay float32
+            outputs = network(image)
+        loss = face_loss({name: value.float() for name, value in outputs.items()}, batch, config["losses"])
         if not torch.isfinite(loss):
             raise ValueError(f"the loss is {loss.item()} at step {step}")
         optimizer.zero_grad(set_to_none=True)

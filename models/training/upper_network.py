@@ -31,6 +31,7 @@ class UpperNet(nn.Module):
         super().__init__()
         self.backbone = OnnxBackbone(graph, list(TAPS))
         self.backbone.freeze_before(FIRST_TUNED)
+        self.backbone.freeze_depthwise()
         fine, middle, coarse = TAPS.values()
         self.coarse = nn.Conv2d(coarse, 64, 1)
         self.fuse = nn.Sequential(
