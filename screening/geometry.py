@@ -24,6 +24,8 @@ class Geometry:
     """The outer ends of the person's right and left shoulder; may lie outside the photo. None without a body."""
     shoulders_seen: bool = False
     """Whether both are in view rather than guessed."""
+    face_confirmed: bool = True
+    """Whether the mesh sees the face; where not, `face` is the detector's box."""
 
     def cropped(self, box: Box) -> Geometry:
         """The same head in the frame that a crop leaves."""

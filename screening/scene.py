@@ -192,12 +192,7 @@ class Scene:
             return None
         points = self.subject.mesh.points[:, :2] if self.subject.seen else self.subject.face.keypoints
         face = Box.around(points) if self.subject.seen else self.subject.face.box
-        return self._geometry(face)
-
-    @property
-    def face_confirmed(self) -> bool:
-        """Whether the mesh sees the subject's face."""
-        return self.subject is not None and self.subject.seen
+        return self._geometry(face, self.subject.seen)
 
     @observation()
     def nobody(self) -> bool:
@@ -254,7 +249,7 @@ class Scene:
         """Where to show what was found, in full-resolution pixels; None without a face."""
         return None if self.geometry is None else regions_of(self.geometry)
 
-    def _geometry(self, face: Box) -> Geometry:
+    def _geometry(self, face: Box, confirmed: bool) -> Geometry:
         up = 1 / self.scale
         head = Box(
             face.left - 0.06 * face.width,
@@ -270,7 +265,7 @@ class Scene:
             shoulders = (float(right[0]), float(right[1])), (float(left[0]), float(left[1]))
         middle = face.center[0] * up, face.center[1] * up
         return Geometry(
-            self.width, self.height, _scaled(face, up), _scaled(head, up), middle, shoulders, seen
+            self.width, self.height, _scaled(face, up), _scaled(head, up), middle, shoulders, seen, confirmed
         )
 
 

@@ -16,6 +16,7 @@ class Session:
     """One loaded network. `run` may be called from several threads at once."""
 
     def __init__(self, name: str) -> None:
+        self.name = name
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL

@@ -47,7 +47,7 @@ def measure(scene: Scene) -> Measurement | NotMeasured:
     head = Evidence.box("head", g.head)
     edge = g.height
     measures = [
-        Measure("hidden_face", 0.0 if scene.face_confirmed else 1.0, "", {}, (Evidence.box("face", g.face),)),
+        Measure("hidden_face", 0.0 if g.face_confirmed else 1.0, "", {}, (Evidence.box("face", g.face),)),
         Measure("head_height", g.head.height / g.height, "", {}, (head,)),
         Measure("crown_room", g.head.top / g.face.height, "face heights", {}, (head,)),
         Measure(
