@@ -96,7 +96,8 @@ def portrait_labels(row: dict[str, str]) -> tuple[int, dict[str, float]]:
         labels["lying_or_leaning"] = 0.4
     odd = degree("X")
     if odd == 2:
-        kind = FIGURE | ANIMAL
+        letters = "".join(c[2:] for c in codes if c[:2] == "X2")
+        kind = ANIMAL if "a" in letters else FIGURE if letters else FIGURE | ANIMAL
     elif odd == 1:
         kind = 0
     else:

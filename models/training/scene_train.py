@@ -154,7 +154,8 @@ def train(config: dict, resume: bool) -> None:
         )
         net.train()
         answers, allowed = torch.from_numpy(np.stack(labels)), torch.tensor(kinds)
-        pooled, local = net.parts(tensor(np.stack(photos)))
+        with torch.autocast("cpu", torch.bfloat16):
+            pooled, local = (part.float() for part in net.parts(tensor(np.stack(photos))))
         loss = losses(local + net.whole(pooled), answers, allowed, positive)
         optimizer.zero_grad()
         loss.backward()

@@ -157,7 +157,10 @@ PORTRAIT_KINDS = dict.fromkeys(
     "0625 0796 0897 1012 1169 1194 1203 1457 1470 1477 1576 1663 1795 1848 1936 2154 2363 2367 2409 2467".split(),
     "animal",
 ) | dict.fromkeys("0691 0731 0853 0976 1325 1754".split(), "statue")
+KIND_OF_CODE = {"d": "drawn", "3": "drawn", "s": "statue", "a": "animal"}
+"""Kinds that codes of `merge_labels.py` name behind X2."""
 _CODE_YEARS = {"c": (0, 12), "t": (13, 19), "a": (18, 64), "s": (55, 90)}
+_MINOR_YEARS = {"c": (0, 12), "t": (12, 17)}
 
 
 def portraits(raw: Path, labels: Path) -> Iterator[Sample]:
@@ -167,7 +170,10 @@ def portraits(raw: Path, labels: Path) -> Iterator[Sample]:
         if "N2" in codes:
             sample.kind = "nothing"
         elif row["human"] == "2":
-            sample.kind = PORTRAIT_KINDS.get(row["file"][1:5], "drawn")
+            letter = next((c[2:3] for c in codes if c[:2] == "X2"), "")
+            sample.kind = KIND_OF_CODE.get(letter) or PORTRAIT_KINDS.get(row["file"][1:5], "drawn")
+        elif "Q" in codes or "Q2" in codes:  # a group: whose attributes they would be is not said
+            sample.kind = "human"
         else:
             sample.kind = "human" if row["human"] == "0" else None
             sample.attributes = attributes_of(row["codes"])
@@ -176,8 +182,10 @@ def portraits(raw: Path, labels: Path) -> Iterator[Sample]:
             if row["sex"] in ("m", "f"):
                 sample.male = row["sex"] == "m"
                 sample.attributes["beard"] = row["beard"] == "1"
-            if row["adult"] in ("0", "2"):
+            if row["adult"] == "0":
                 sample.years = _CODE_YEARS.get(row["age"])
+            elif row["adult"] == "2":
+                sample.years = _MINOR_YEARS.get(row["age"], (0, 17))
             if row["skin"] in ("1", "2", "3"):
                 sample.skin = {"1": 0, "2": 1, "3": 3}[row["skin"]]
         yield sample

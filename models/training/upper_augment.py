@@ -4,6 +4,8 @@ compression, accessories.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import cv2
 import numpy as np
 
@@ -24,12 +26,14 @@ def augment(
     mesh: np.ndarray,
     overlays: Overlays,
     rng: np.random.Generator,
+    size: int = SIZE,
+    pasted: Mapping[str, float] = PASTED,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(256, 256, 3) uint8, (128, 128) uint8 codes and (16,) labels from one row of the pack."""
+    """(size, size, 3) uint8, (size / 2, size / 2) uint8 codes and (16,) labels from one row of the pack."""
     crop, mask, labels = crop.copy(), mask.copy(), labels.copy()
     draw = rng.random()
     if np.isfinite(mesh).all():
-        for kind, share in PASTED.items():
+        for kind, share in pasted.items():
             draw -= share
             if draw < 0:
                 for name, value in overlays.add(kind, crop, mask, mesh, rng).items():
@@ -37,11 +41,13 @@ def augment(
                 for name in _HIDDEN.get(kind, ()):
                     labels[ATTRIBUTES.index(name)] = np.nan
                 break
-    crop, mask = warp(crop, mask, rng)
+    crop, mask = warp(crop, mask, rng, size)
     return photometric(crop, rng), mask, labels
 
 
-def warp(crop: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def warp(
+    crop: np.ndarray, mask: np.ndarray, rng: np.random.Generator, size: int
+) -> tuple[np.ndarray, np.ndarray]:
     """A random square of the wider crop: +-12 % in scale and shift (of the face: some 10 % of its size), +-8
     degrees, mirrored or not.
     """
@@ -49,12 +55,12 @@ def warp(crop: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[
     scale = rng.uniform(0.88, 1.14)
     angle = rng.normal(0, 4) if rng.random() < 0.6 else 0.0
     matrix = cv2.getRotationMatrix2D((side / 2, side / 2), angle, scale)
-    matrix[:, 2] += SIZE / 2 - side / 2 + rng.uniform(-0.045, 0.045, 2) * SIZE
+    matrix[:, 2] += size / 2 - side / 2 + rng.uniform(-0.045, 0.045, 2) * size
     if rng.random() < 0.5:
-        matrix = np.array([[-1, 0, SIZE], [0, 1, 0]]) @ np.vstack([matrix, [0, 0, 1]])
-    image = cv2.warpAffine(crop, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR)
+        matrix = np.array([[-1, 0, size], [0, 1, 0]]) @ np.vstack([matrix, [0, 0, 1]])
+    image = cv2.warpAffine(crop, matrix, (size, size), flags=cv2.INTER_LINEAR)
     small = np.diag([0.5, 0.5, 1]) @ np.vstack([matrix, [0, 0, 1]]) @ np.diag([2, 2, 1])
-    half = (SIZE // 2, SIZE // 2)
+    half = (size // 2, size // 2)
     codes = cv2.warpAffine(
         mask, small[:2], half, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=UNKNOWN
     )

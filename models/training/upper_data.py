@@ -193,13 +193,13 @@ def main_face(record: dict) -> tuple[Box, np.ndarray | None] | None:
     return Box(left, top, right, bottom), None
 
 
-def crop_mask(mask: np.ndarray, area: Region) -> np.ndarray:
-    """The mask's codes over the region, (160, 160), nearest; outside of the picture unknown."""
-    matrix = area.matrix(MASK_SIDE, MASK_SIDE)
+def crop_mask(mask: np.ndarray, area: Region, side: int = MASK_SIDE) -> np.ndarray:
+    """The mask's codes over the region, (side, side), nearest; outside of the picture unknown."""
+    matrix = area.matrix(side, side)
     matrix[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(
-        mask, matrix, (MASK_SIDE, MASK_SIDE), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=UNKNOWN
+        mask, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=UNKNOWN
     )
 
 

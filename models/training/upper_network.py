@@ -63,18 +63,18 @@ class UpperNet(nn.Module):
     def parts(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Pooled features (input of `whole`), the attention's logits, and the parsing logits."""
         fine, middle, coarse = self.backbone(image)
-        maps = [F.avg_pool2d(fine, 2), _grow(middle, 2), _grow(self.coarse(coarse), 4)]
+        maps = [F.avg_pool2d(fine, 2), grow(middle, 2), grow(self.coarse(coarse), 4)]
         fused = self.fuse(torch.cat(maps, 1))
-        detail = self.detail(torch.cat([fine, _grow(fused, 2)], 1))
-        local = _attend(self.where(fused), self.what(fused))
-        local = local + _attend(self.small_where(detail), self.small_what(detail))
+        detail = self.detail(torch.cat([fine, grow(fused, 2)], 1))
+        local = attend(self.where(fused), self.what(fused))
+        local = local + attend(self.small_where(detail), self.small_what(detail))
         return pool([fine, middle, coarse, fused]), local, self.classes(detail)
 
 
-def _attend(where: Tensor, what: Tensor) -> Tensor:
+def attend(where: Tensor, what: Tensor) -> Tensor:
     """(N, C) from two (N, C, H, W): the mean of `what`, weighed by the softmax of `where` over the places."""
     return (where.flatten(2).softmax(2) * what.flatten(2)).sum(2)
 
 
-def _grow(maps: Tensor, factor: int) -> Tensor:
+def grow(maps: Tensor, factor: int) -> Tensor:
     return F.interpolate(maps, scale_factor=float(factor), mode="bilinear", align_corners=False)

@@ -148,7 +148,9 @@ def train(config: dict, resume: bool) -> None:
         size = config["coarse_size"] if done < config["coarse_share"] else SIZE
         images, codes = sized(images, codes, size)
         net.train()
-        pooled, local, parsing = net.parts(images)
+        with torch.autocast("cpu", torch.bfloat16):
+            parts = net.parts(images)
+        pooled, local, parsing = (part.float() for part in parts)
         first = attribute_loss(local + net.whole(pooled), labels, positive)
         second = parsing_loss(parsing, codes)
         optimizer.zero_grad()
