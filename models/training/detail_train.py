@@ -28,7 +28,7 @@ from screening.networks.face import normalise
 
 from .detail_data import SIDE
 from .detail_network import SMALL, DetailNet
-from .export import store_halved
+from .halve import store_halved
 from .upper_augment import augment
 from .upper_overlays import Overlays
 from .upper_scores import platt, score

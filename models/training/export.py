@@ -25,6 +25,7 @@ from screening.networks.face import ATTRIBUTES, KINDS, SIZE
 
 from .data import Packed
 from .evaluate import Array, minor_scores, predict
+from .halve import store_halved
 from .networks import FaceNet
 
 OUTPUTS = ("age", "minor", "sex", "attributes", "kind")
@@ -54,7 +55,10 @@ def averaged_network(config: Mapping[str, Any], checkpoint: Path) -> FaceNet:
 
 
 def write_onnx(network: nn.Module, path: Path) -> float:
-    """Opset 17, dynamic batch; the largest difference from torch on random input. Raises ValueError above 1e-3."""
+    """Opset 17, dynamic batch; the largest difference from torch on random input.
+
+    The weights are stored as float16, which costs some hundredths of a logit. Raises ValueError above 0.1.
+    """
     example = torch.randn(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     wrapped = _Ordered(network).eval()
     batch = {name: {0: "batch"} for name in ("image", *OUTPUTS)}
@@ -65,12 +69,13 @@ def write_onnx(network: nn.Module, path: Path) -> float:
             wrapped, (example,), str(path), input_names=["image"], output_names=list(OUTPUTS), dynamic_axes=batch,
             opset_version=17, dynamo=False,
         )  # fmt: skip
+    store_halved(path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     with torch.no_grad():
         expected = [value.numpy() for value in wrapped(example)]
     found = session.run(list(OUTPUTS), {"image": example.numpy()})
     worst = max(float(np.abs(a - b).max()) for a, b in zip(expected, found, strict=True))
-    if worst > 1e-3:
+    if worst > 0.1:
         raise ValueError(f"ONNX differs from torch by {worst}")
     return worst
 

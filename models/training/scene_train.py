@@ -25,6 +25,7 @@ from torch import Tensor
 
 from screening.networks.photo import ATTRIBUTES, KINDS, SIZE
 
+from .halve import store_halved
 from .scene_augment import SECOND, compose, cut_out, on_background, reframe
 from .scene_network import SceneNet
 from .upper_replay import Replay
@@ -253,6 +254,7 @@ def export(config: dict) -> None:
         opset_version=17,
         dynamo=False,
     )
+    store_halved(path)
     onnx.checker.check_model(onnx.load(path))
     figures = json.loads((Path(config["out"]) / "figures.json").read_text())
     content = {

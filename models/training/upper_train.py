@@ -16,6 +16,7 @@ import json
 import math
 import time
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from torch.nn import functional as F
 
 from screening.networks.upper import ATTRIBUTES, CLASSES, SIZE
 
+from .halve import store_halved
 from .upper_augment import augment
 from .upper_data import CODES, SIDE, UNKNOWN
 from .upper_network import UpperNet
@@ -56,13 +58,13 @@ class Pack:
         self.held_out = np.array([r["held_out"] for r in self.rows])
         self.sets = np.array([r["set"] for r in self.rows])
 
-    def weights(self) -> np.ndarray:
-        """How often each row is drawn in training; 0 for what validates."""
+    def weights(self, shares: Mapping[str, float], rare: Mapping[str, float]) -> np.ndarray:
+        """How often each row is drawn in training, by its set's share and its rare attributes; 0 for what validates."""
         weights = np.ones(len(self.rows))
-        for name, factor in RARE.items():
+        for name, factor in rare.items():
             weights *= np.where(self.labels[:, ATTRIBUTES.index(name)] > 0, factor, 1.0)
         weights[self.held_out] = 0
-        for name, share in SET_SHARES.items():
+        for name, share in shares.items():
             of = self.sets == name
             if weights[of].sum() > 0:
                 weights[of] *= share / weights[of].sum()
@@ -110,7 +112,7 @@ def train(config: dict, resume: bool) -> None:
         weight_decay=0.02,
     )
     peak = [group["lr"] for group in optimizer.param_groups]
-    weights = pack.weights()
+    weights = pack.weights(SET_SHARES, RARE)
     share = np.nansum((pack.labels > 0.5) * weights[:, None], 0) / np.nansum(
         np.isfinite(pack.labels) * weights[:, None], 0
     )
@@ -299,6 +301,7 @@ def export(config: dict) -> None:
         opset_version=17,
         dynamo=False,
     )
+    store_halved(path)
     onnx.checker.check_model(onnx.load(path))
     figures = json.loads((Path(config["out"]) / "figures.json").read_text())
     content = {"attributes": list(ATTRIBUTES), "classes": list(CLASSES), "platt": figures["platt"]}
