@@ -39,6 +39,14 @@ _BODY = {
     }
 }
 
+_WOULD_BE_REFUSED = {
+    "description": "Would be refused; a problem where there is no train_image_url to look at",
+    "content": {
+        "application/json": {"schema": {"$ref": "#/components/schemas/PreflightOut"}},
+        **problems(422)[422]["content"],
+    },
+}
+
 
 class Gate:
     """The upstream and the calls that were sent to it."""
@@ -65,8 +73,7 @@ def plain_path(path: str) -> str:
 @preflight_router.post(
     "/preflight",
     response_model=PreflightOut,
-    responses=problems(400, 408, 413, 415, 503, 504)
-    | {422: {"model": PreflightOut, "description": "Would be refused"}},
+    responses=problems(400, 408, 413, 415, 503, 504) | {422: _WOULD_BE_REFUSED},
     openapi_extra=_BODY,
 )
 async def preflight(request: Request) -> Response:

@@ -7,6 +7,7 @@ import tempfile
 
 import uvicorn
 
+from .logs import configure
 from .metrics import SHARED
 from .settings import Settings
 
@@ -17,6 +18,7 @@ def serve(**changes: object) -> None:
         if value is not None:
             os.environ[f"SCREENING_{name.upper()}"] = str(value)
     settings = Settings()
+    configure(settings.log_level)
     with tempfile.TemporaryDirectory(prefix="screening-metrics-") as folder:
         if settings.workers > 1:
             os.environ[SHARED] = folder

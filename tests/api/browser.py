@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
-import subprocess
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,6 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-ROOT = Path(__file__).parents[2]
-AXE = "4.14.1"
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--use-fake-ui-for-media-stream",
@@ -39,26 +37,8 @@ def video(path: Path, photo: bytes, width: int = 640, height: int = 480) -> Path
 
 
 def axe_source() -> str:
-    """axe-core's script, installed from npm under build/ at the first need."""
-    folder = ROOT / "build" / "axe"
-    script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.is_file():
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.skip("no npm to get axe-core with")
-        folder.mkdir(parents=True, exist_ok=True)
-        command = [
-            npm,
-            "install",
-            "--ignore-scripts",
-            "--no-save",
-            "--no-audit",
-            "--prefix",
-            str(folder),
-            f"axe-core@{AXE}",
-        ]
-        subprocess.run(command, check=True, capture_output=True, timeout=300)
-    return script.read_text("utf-8")
+    """axe-core's script, as `axe-playwright-python` carries it."""
+    return resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 
 
 def accessible(page: Page, source: str) -> None:

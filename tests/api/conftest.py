@@ -89,6 +89,8 @@ class FakeEngine:
         return report, None if report.error else PNG
 
     def fix(self, data: bytes, name: str, policy: str) -> Mended:
+        if not data.startswith(b"\xff\xd8"):
+            raise NotAnImage(f"{name} is not an image.")
         return Mended(b"\xff\xd8 mended good", "image/jpeg", ("crop",), self.screen(PASS, name, policy))
 
     def self_test(self) -> None:

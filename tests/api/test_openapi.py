@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,9 @@ import pytest
 
 from .conftest import FAIL, GARBAGE, PASS, Running
 
-SKIPPED = "schemathesis is not installed"
+FUZZ = """--mode all --phases examples,coverage,fuzzing --max-examples 15 --seed 1 --generation-database none
+--checks all --exclude-checks positive_data_acceptance"""
+"""Photos are not in the schema's power to describe, so that well-formed requests may still be refused."""
 
 
 @pytest.fixture
@@ -71,29 +72,7 @@ def test_examples_are_true(service: Running, document: dict[str, Any]) -> None:
     assert seen >= 5
 
 
-@pytest.mark.skipif(importlib.util.find_spec("schemathesis") is None, reason=SKIPPED)
 def test_schemathesis(service: Running, tmp_path: Path) -> None:
-    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-    command = [
-        sys.executable,
-        "-m",
-        "schemathesis.cli",
-        "run",
-        f"{service.base}/openapi.json",
-        "--checks",
-        checks,
-    ]
-    command += [
-        "--mode",
-        "all",
-        "--max-examples",
-        "15",
-        "--seed",
-        "1",
-        "--generation-database",
-        "none",
-        "--phases",
-        "examples,coverage,fuzzing",
-    ]
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{service.base}/openapi.json", *FUZZ.split()]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
