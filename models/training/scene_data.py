@@ -26,9 +26,13 @@ from PIL import Image, ImageOps
 from screening.networks.photo import ATTRIBUTES, KINDS
 from screening.networks.preprocess import BORDER_ZERO, crop_region, whole_square
 
+from .sources import portrait_validates
+
 SIDE = 288
 HUMAN, FIGURE, ANIMAL, NOTHING = (1 << i for i in range(len(KINDS)))
 NEAR_BENCHMARK = 6
+ALONE = 2000
+"""Labelled face pictures without a second head."""
 
 #: folder, pattern, how many at most, kind, attributes that hold for all of it
 SETS = (
@@ -112,7 +116,7 @@ def items(raw: Path, labels: Path) -> Iterator[Item]:
     with (labels / "portraits.csv").open(newline="") as lines:
         for row in csv.DictReader(lines):
             kind, known = portrait_labels(row)
-            held = zlib.crc32(f"group {row['person_group']}".encode()) % 100 < 18
+            held = portrait_validates(row["person_group"])
             clean = (
                 known.get("second_person") == 0
                 and known.get("nobody") == 0
@@ -120,6 +124,7 @@ def items(raw: Path, labels: Path) -> Iterator[Item]:
                 and not known["collage_or_text"]
             )
             yield Item("portraits", raw / row["file"], kind, known, row["person_group"], held, clean)
+    yield from _labelled_faces(raw, labels)
     for name, pattern, most, kind, known in SETS:
         if name == "celeba_and_avatars":
             found = list(_avatars(raw / name, most))
@@ -134,6 +139,18 @@ def items(raw: Path, labels: Path) -> Iterator[Item]:
             held = zlib.crc32(path.name.encode()) % 100 < 10
             own = {"nobody": 1.0, "second_person": 0.0} if own_kind == NOTHING else known
             yield Item(name, path, own_kind, {k: float(v) for k, v in own.items()}, path.name, held)
+
+
+def _labelled_faces(raw: Path, labels: Path) -> Iterator[Item]:
+    """Every labelled face picture with a second head in it, and some without."""
+    with (labels / "faces_labels.csv").open(newline="") as lines:
+        rows = [r for r in csv.DictReader(lines) if "X" not in r["codes"]]
+    random.Random(0).shuffle(rows)
+    others = [r for r in rows if "P2" in r["codes"].split()]
+    for row in others + [r for r in rows if "P" not in r["codes"]][:ALONE]:
+        known = {"nobody": 0.0, "far": 0.0, "second_person": float("P2" in row["codes"].split())}
+        held = zlib.crc32(row["file"].encode()) % 100 < 10
+        yield Item("fairface_labelled", raw / "fairface/fair_face" / row["file"], HUMAN, known, row["file"], held)
 
 
 def _avatars(folder: Path, most: int) -> Iterator[tuple[Path, int]]:

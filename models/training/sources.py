@@ -54,6 +54,11 @@ def validates(sample: Sample) -> bool:
     return zlib.crc32(sample.group.encode()) % 10 < (2 if sample.set == "portraits" else 1)
 
 
+def portrait_validates(group: str) -> bool:
+    """`validates` for a `person_group` of the portraits: no network trains on what another is judged by."""
+    return validates(Sample("portraits", "", f"portraits {group}"))
+
+
 _FAMILIES = {
     "G": ("glasses", {"e": "eyeglasses", "s": "sunglasses"}),
     "H": ("headwear", {"h": "hat", "v": "scarf_or_turban", "d": "hood"}),
