@@ -49,6 +49,10 @@ class MeasurePolicy:
     warn: str = ""
     fix: str = ""
 
+    @property
+    def limited(self) -> bool:
+        return any(getattr(self, key) is not None for key in LIMITS)
+
     def status(self, value: float) -> Status:
         if (self.fail_above is not None and value > self.fail_above) or (
             self.fail_below is not None and value < self.fail_below
@@ -260,7 +264,7 @@ def judge(policy: Policy, rule: Rule, found: Measurement | NotMeasured) -> RuleR
     evidence: list[Evidence] = []
     for _, _, m, _ in judged:
         evidence += [e for e in m.evidence if e not in evidence]
-    probabilities = [m.value for m in found.measures if m.unit == "probability"]
+    probabilities = [m.value for _, _, m, p in judged if m.unit == "probability" and p.limited]
     return RuleResult(
         id=rule.id,
         title=rule.title,

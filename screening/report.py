@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
+from importlib import resources
 from typing import Any, Literal
 
 from screening.annotate import annotate
@@ -102,6 +103,12 @@ class Report:
 
     def to_json(self, indent: int | None = None) -> str:
         return json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False, indent=indent)
+
+    @staticmethod
+    def json_schema() -> dict[str, Any]:
+        """The JSON Schema (draft 2020-12) of what `to_dict` gives."""
+        text = resources.files("screening.data").joinpath("report.schema.json").read_text("utf-8")
+        return dict(json.loads(text))
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Report:

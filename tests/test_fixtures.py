@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 from PIL import Image
@@ -63,6 +65,11 @@ def test_case(name: str, rule: str, want: str) -> None:
         pytest.skip(NO_NETWORK)
     allowed = {"pass": ("pass",), "keep": ("pass", "warn"), "fail": ("fail",)}[want]
     assert result.status in allowed, f"{result.status}: {result.reason} {result.measures}"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_report_keeps_the_schema(name: str) -> None:
+    jsonschema.Draft202012Validator(Report.json_schema()).validate(json.loads(report(name).to_json()))
 
 
 def test_every_rule_has_a_photo_that_keeps_it_and_one_that_breaks_it() -> None:

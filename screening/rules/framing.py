@@ -33,7 +33,7 @@ from screening.types import Evidence, Measure, Measurement, NotMeasured
 
 @rule(
     title="Head and shoulders in frame",
-    needs=("geometry", "subject", "nobody"),
+    needs=("geometry", "nobody"),
     measures=("hidden_face", "head_height", "crown_room", "chest_room", "shoulder_room", "side_room"),
 )
 def measure(scene: Scene) -> Measurement | NotMeasured:

@@ -3,7 +3,9 @@
 What it measures
 ----------------
 The probability that the subject is no photographed human but a drawing, anime, cartoon or 3-D figure, a statue, doll or
-mascot, an animal, or that nothing of the kind is there; from the face crop and the whole photo together.
+mascot, an animal, or that nothing of the kind is there; from the face crop and the whole photo together. For policies
+that take drawn people, the probability that it is not even of human shape (an animal, or nothing), and that it is a
+statue, doll or mascot, are given apart.
 
 Why
 ---
@@ -16,7 +18,7 @@ The limit is a probability calibrated on photos held back from training.
 Blind spots
 -----------
 Highly polished 3-D renders and heavily filtered photos lie in between. Painted portraits in a photographic style may
-pass.
+pass. Statues, dolls and mascots are one kind: which of them it is, and so whether it has a human shape, is not told.
 """
 
 from __future__ import annotations
@@ -33,13 +35,24 @@ WORDS = {
 }
 
 
-@rule(title="A photographed human", needs=("kind", "geometry"), measures=("not_human",))
+@rule(
+    title="A photographed human",
+    needs=("kind", "geometry"),
+    measures=("not_human", "not_human_shaped", "statue"),
+)
 def measure(scene: Scene) -> Measurement | NotMeasured:
-    """`not_human`: probability."""
-    kind = scene.kind
-    likeliest = max(WORDS, key=lambda k: kind.get(k, 0.0))
-    g = scene.geometry
-    evidence = () if g is None else (Evidence.box(WORDS[likeliest], g.head),)
+    """Probabilities of the kinds named above."""
+    kind, g = scene.kind, scene.geometry
+
+    def probability(name: str, value: float, of: tuple[str, ...]) -> Measure:
+        likeliest = WORDS[max(of, key=lambda k: kind[k])]
+        evidence = () if g is None else (Evidence.box(likeliest, g.head),)
+        return Measure(name, value, "probability", {"kind": likeliest}, evidence)
+
     return Measurement(
-        (Measure("not_human", 1 - kind["human"], "probability", {"kind": WORDS[likeliest]}, evidence),)
+        (
+            probability("not_human", 1 - kind["human"], tuple(WORDS)),
+            probability("not_human_shaped", kind["animal"] + kind["nothing"], ("animal", "nothing")),
+            probability("statue", kind["statue"], ("statue",)),
+        )
     )

@@ -31,7 +31,7 @@ SIDE = 0.8
 """Difference of the cheeks, in stops, from which the sentence names the darker side."""
 
 
-@rule(title="Even light", needs=("subject", "geometry", "light"), measures=("uneven",))
+@rule(title="Even light", needs=("geometry", "light"), measures=("uneven",))
 def measure(scene: Scene) -> Measurement | NotMeasured:
     """`uneven`: probability."""
     light, g = scene.light, scene.geometry

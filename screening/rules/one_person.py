@@ -32,7 +32,7 @@ PLAIN = 0.7
 
 @rule(
     title="Exactly one person",
-    needs=("faces", "subject", "nobody", "whole", "attributes"),
+    needs=("faces", "subject", "nobody", "second_person"),
     measures=("nobody", "other_face", "second_person"),
 )
 def measure(scene: Scene) -> Measurement:
