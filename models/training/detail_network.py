@@ -1,4 +1,4 @@
-"""The network for close crops: the face network's trunk at a higher resolution, with heads that look for small things."""
+"""The network for close crops: the face network's trunk at a higher resolution, with heads for small things."""
 
 from __future__ import annotations
 

@@ -150,7 +150,9 @@ def _labelled_faces(raw: Path, labels: Path) -> Iterator[Item]:
     for row in others + [r for r in rows if "P" not in r["codes"]][:ALONE]:
         known = {"nobody": 0.0, "far": 0.0, "second_person": float("P2" in row["codes"].split())}
         held = zlib.crc32(row["file"].encode()) % 100 < 10
-        yield Item("fairface_labelled", raw / "fairface/fair_face" / row["file"], HUMAN, known, row["file"], held)
+        yield Item(
+            "fairface_labelled", raw / "fairface/fair_face" / row["file"], HUMAN, known, row["file"], held
+        )
 
 
 def _avatars(folder: Path, most: int) -> Iterator[tuple[Path, int]]:

@@ -35,7 +35,8 @@ from .upper_train import attribute_loss, save
 SET_SHARES = {
     "portraits": 0.6, "kinds": 0.05, "anime": 0.02, "celeba_and_avatars": 0.02, "cats_dogs": 0.03, "rooms": 0.04,
     "humans": 0.03,
-    "ccp": 0.03, "hair_figaro_lfw": 0.03, "fairface": 0.01, "fairface_labelled": 0.12, "celeb1k_hair": 0.02, "mask_rmfd": 0.01, "zoom": 0.01,
+    "ccp": 0.03, "hair_figaro_lfw": 0.03, "fairface": 0.01, "fairface_labelled": 0.12, "celeb1k_hair": 0.02,
+    "mask_rmfd": 0.01, "zoom": 0.01,
 }  # fmt: skip
 RARE = {
     "lying_or_leaning": 2.0,

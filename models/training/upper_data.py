@@ -98,7 +98,7 @@ def labels_of_portrait(row: dict[str, str]) -> np.ndarray:
 
 
 def held_out(set_name: str, file: str, group: str) -> bool:
-    """Whether a picture validates: of the portraits the same groups as for the face network, 8 % of other sets' files."""
+    """Whether a picture validates: of the portraits the face network's groups, 8 % of other sets' files."""
     if set_name == "portraits":
         return portrait_validates(group)
     return zlib.crc32(file.encode()) % 100 < 8

@@ -54,7 +54,9 @@ class DetailNetwork:
     def __init__(self, session: Session, calibration: Mapping[str, Any]) -> None:
         """`calibration` is the content of `detail.json`. Raises ValueError when it is for other outputs than these."""
         if tuple(calibration["attributes"]) != ATTRIBUTES:
-            raise ValueError("detail.json names other outputs than this version knows; export the network again.")
+            raise ValueError(
+                "detail.json names other outputs than this version knows; export the network again."
+            )
         self._session = session
         lines = np.array([calibration["platt"][name] for name in ATTRIBUTES], np.float32)
         self._slope, self._offset = lines[:, 0], lines[:, 1]
