@@ -40,7 +40,7 @@ format: setup
 	$(BIN)/ruff format .
 
 serve: setup ## the REST service and its page on http://127.0.0.1:8000
-	$(BIN)/python -m api
+	$(BIN)/screening serve
 
 docs: setup ## the rules' pages from their docstrings, and the OpenAPI document, under build/docs
 	$(BIN)/python -m docs.make

@@ -20,15 +20,21 @@ from .logs import configure
 from .middleware import Guard, Observe
 from .pool import Pool
 from .service import Service
-from .settings import Settings
+from .settings import Settings, load
 from .upstream import Upstream
 
 WEB = Path(__file__).parent / "web"
 
 
+def check_policies(settings: Settings, engine: Engine) -> None:
+    """Raises PolicyInvalid where the settings name a policy that is not there."""
+    for name in (settings.policy, settings.gate_policy):
+        engine.check_policy(name)
+
+
 def create() -> FastAPI:
     """The application as the environment says."""
-    settings = Settings()
+    settings = load()
     configure(settings.log_level)
     return create_app(settings)
 
@@ -44,8 +50,7 @@ def create_app(settings: Settings, engine: Engine | None = None, fetcher: Fetche
             allow_http=settings.fetch_http, max_bytes=settings.max_bytes, seconds=settings.fetch_limit
         ),
     )
-    for name in (settings.policy, settings.gate_policy):
-        service.engine.check_policy(name)
+    check_policies(settings, service.engine)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -74,7 +79,7 @@ def create_app(settings: Settings, engine: Engine | None = None, fetcher: Fetche
         app.state.gate = gate.Gate(Upstream(settings.gate_upstream, settings.gate_limit), store)
         app.include_router(gate.router)
 
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(WEB / "index.html", headers={"cache-control": "no-cache"})
 

@@ -11,6 +11,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -85,7 +86,7 @@ async def connect_system(address: str, port: int, timeout: float | None) -> http
 
 
 class _Guarded(httpcore.AsyncNetworkBackend):
-    """Resolves, checks every address, and connects to the first of those checked."""
+    """Resolves, checks every address, and connects to the first of those checked that answers."""
 
     def __init__(self, resolve: Resolve, connect: Connect) -> None:
         self._resolve, self._connect = resolve, connect
@@ -106,7 +107,11 @@ class _Guarded(httpcore.AsyncNetworkBackend):
             raise UrlFailed(f"The address's host {host[:100]!r} cannot be found.")
         if not all(is_public(a) for a in addresses):
             raise UrlRefused(f"The address's host {host[:100]!r} is not on the public internet.")
-        return await self._connect(addresses[0], port, timeout)
+        for address in addresses[:-1]:
+            # A host may announce an address of a kind that this network has no way to.
+            with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                return await self._connect(address, port, timeout)
+        return await self._connect(addresses[-1], port, timeout)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

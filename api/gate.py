@@ -150,7 +150,7 @@ async def _send(
     if answer.status >= 500:
         await asyncio.to_thread(gate.store.lost, call, f"the upstream answered {answer.status}")
         service.metrics.gate.labels("upstream_error").inc()
-    elif answer.status >= 400:
+    elif answer.status >= 300:
         await asyncio.to_thread(gate.store.forget, call)
         service.metrics.gate.labels("upstream_refused").inc()
     else:

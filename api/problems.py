@@ -32,6 +32,10 @@ _STATUS = {
 }
 ENDS = {"Connection": "close"}
 """For answers that come before the body has: the rest of it is not waited for."""
+NOTHING_HERE = (
+    "There is nothing at this path; /openapi.json says what there is, and the vendor's other paths need the gate "
+    "(SCREENING_GATE_UPSTREAM)."
+)
 _log = logging.getLogger("screening.service")
 
 
@@ -118,9 +122,9 @@ def from_exception(error: Exception) -> Problem:
         parts = [f"{'.'.join(str(p) for p in e['loc'][1:])}: {e['msg']}" for e in error.errors()]
         return invalid("; ".join(parts) + ".")
     if isinstance(error, HTTPException):
-        code = {404: "not_found", 405: "method_not_allowed", 401: "unauthorized"}.get(
-            error.status_code, "bad_request"
-        )
+        if error.status_code == 404:
+            return Problem(404, "not_found", NOTHING_HERE)
+        code = {405: "method_not_allowed", 401: "unauthorized"}.get(error.status_code, "bad_request")
         return Problem(error.status_code, code, f"{error.detail}.", error.headers)
     _log.error("unforeseen error", exc_info=error)
     return Problem(

@@ -7,17 +7,24 @@ import tempfile
 
 import uvicorn
 
+from .app import check_policies
+from .engine import Library
 from .logs import configure
 from .metrics import SHARED
-from .settings import Settings
+from .settings import PREFIX, load
 
 
 def serve(**changes: object) -> None:
-    """Run until stopped, which lets requests finish; `changes` (host, port, ...) go before the environment."""
+    """Run until stopped, which lets requests finish; `changes` (host, port, ...) go before the environment.
+
+    Raises SettingsInvalid, PolicyInvalid.
+    """
     for name, value in changes.items():
         if value is not None:
-            os.environ[f"SCREENING_{name.upper()}"] = str(value)
-    settings = Settings()
+            os.environ[PREFIX + name.upper()] = str(value)
+    settings = load()
+    # Here already: several processes would be started again and again only to find the same.
+    check_policies(settings, Library(settings.policy_files))
     configure(settings.log_level)
     with tempfile.TemporaryDirectory(prefix="screening-metrics-") as folder:
         if settings.workers > 1:

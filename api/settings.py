@@ -6,10 +6,18 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from screening.errors import ScreeningError
+
 PREFIX = "SCREENING_"
+
+
+class SettingsInvalid(ScreeningError):
+    """An environment variable says what cannot be."""
+
+    code = "settings_invalid"
 
 
 def _split(value: Any) -> Any:
@@ -95,3 +103,15 @@ class Settings(BaseSettings):
         """Threads that screen in one process."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return self.threads or max(1, cores // self.workers)
+
+
+def load() -> Settings:
+    """The settings as the environment says. Raises SettingsInvalid."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [
+            f"{PREFIX}{'.'.join(str(part) for part in e['loc']).upper()}: {e['msg']}"
+            for e in error.errors(include_url=False, include_input=False)
+        ]
+        raise SettingsInvalid(f"The service cannot start. {'; '.join(wrong)}.") from error

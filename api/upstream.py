@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import httpx
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -51,13 +54,14 @@ class Upstream:
     """The vendor. One instance per process; `close` at the end."""
 
     def __init__(self, base: str, seconds: float) -> None:
-        self._base, self._seconds = base, seconds
+        self._base, self._seconds, self._connect = base, seconds, min(10.0, seconds)
         # No connection is used twice: one that the upstream had just closed would leave a paid call's fate open.
         limits = httpx.Limits(max_keepalive_connections=0)
-        timeout = httpx.Timeout(seconds, connect=min(10.0, seconds))
+        timeout = httpx.Timeout(seconds, connect=self._connect)
         self._client = httpx.AsyncClient(
             trust_env=False, follow_redirects=False, limits=limits, timeout=timeout
         )
+        self._client.headers.clear()  # its own would reach the upstream where the caller sent none
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -71,9 +75,12 @@ class Upstream:
     async def create(self, request: Request, body: bytes) -> Answer:
         """Send a create call once and wait for its whole answer. Raises NotSent, AnswerLost."""
         try:
-            async with self._client.stream(
-                "POST", self._url(request), headers=onward(request), content=body
-            ) as answer:
+            async with (
+                asyncio.timeout(self._connect + self._seconds),  # however it trickles
+                self._client.stream(
+                    "POST", self._url(request), headers=onward(request), content=body
+                ) as answer,
+            ):
                 parts, total = [], 0
                 async for chunk in answer.aiter_raw():
                     total += len(chunk)
@@ -85,7 +92,7 @@ class Upstream:
             raise NotSent(
                 "The upstream could not be reached; the call was not sent and can be repeated."
             ) from error
-        except httpx.TimeoutException as error:
+        except (httpx.TimeoutException, TimeoutError) as error:
             raise AnswerLost(
                 f"The upstream did not answer within {self._seconds:g} seconds.", True
             ) from error
@@ -96,9 +103,15 @@ class Upstream:
 
     async def passed_on(self, request: Request, body: bytes | None = None) -> Response:
         """Any other request, streamed both ways. Raises Problem 502, 504."""
-        content = body if body is not None else request.stream() if _has_body(request) else None
+        headers = onward(request)
+        if body is None and _has_body(request):
+            content: bytes | AsyncIterator[bytes] | None = request.stream()
+            length = request.headers.get("content-length")
+            headers += [("content-length", length)] if length else []
+        else:
+            content = body
         onward_request = self._client.build_request(
-            request.method, self._url(request), headers=onward(request), content=content
+            request.method, self._url(request), headers=headers, content=content
         )
         try:
             answer = await self._client.send(onward_request, stream=True)

@@ -123,7 +123,7 @@ def service(threads: int) -> Iterator[tuple[str, int]]:
         "SCREENING_TIME_LIMIT": "100",
         "SCREENING_LOG_LEVEL": "warning",
     }
-    server = subprocess.Popen([sys.executable, "-m", "api"], env=environment)
+    server = subprocess.Popen([sys.executable, "-m", "screening", "serve"], env=environment)
     base = f"http://127.0.0.1:{port}"
     try:
         while True:

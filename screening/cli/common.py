@@ -71,7 +71,7 @@ def writable(path: Path) -> Path:
 
 def code_of(error: ScreeningError) -> int:
     """The exit code for an error that ends a command."""
-    if error.code in ("policy_invalid", "busy"):
+    if error.code in ("policy_invalid", "settings_invalid", "busy"):
         return USAGE
     if error.code in ("model_missing", "model_altered", "internal"):
         return BROKEN

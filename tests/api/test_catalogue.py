@@ -9,7 +9,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 
-from api.settings import PREFIX, Settings
+from api.serve import serve
+from api.settings import PREFIX, Settings, SettingsInvalid, load
+from screening.errors import PolicyInvalid
 
 from .conftest import FAIL, GARBAGE, PASS, RULES, FakeEngine, Running, Start, served, until
 
@@ -103,6 +105,24 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 def test_bad_settings_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Settings(**bad)  # type: ignore[arg-type]
+
+
+def test_what_is_wrong_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCREENING_PORT", "high")
+    monkeypatch.setenv("SCREENING_API_KEYS", "secret")
+    monkeypatch.setenv("SCREENING_GATE_UPSTREAM", "vendor")
+    with pytest.raises(
+        SettingsInvalid, match=r"SCREENING_PORT: .*; SCREENING_GATE_UPSTREAM: .*URL"
+    ) as caught:
+        load()
+    assert "secret" not in caught.value.message
+
+
+def test_serving_with_a_policy_that_is_not_there_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCREENING_POLICY", "none")
+    monkeypatch.setenv("SCREENING_WORKERS", "2")
+    with pytest.raises(PolicyInvalid, match="there are tavus-image"):
+        serve()
 
 
 def test_the_documented_table_is_the_code() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpcore
 import pytest
+import trustme
 
 from api.fetch import Fetched, Fetcher, connect_system, is_public
 from screening.errors import UrlError, UrlFailed, UrlRefused
@@ -227,8 +229,49 @@ def test_failures_are_told_apart(web: Web) -> None:
     refused(lambda: asyncio.run(dead.fetch("http://a.example/")), UrlFailed, "connection failed")
 
 
-def test_the_certificate_must_be_the_names(web: Web) -> None:
-    """HTTPS to a server that speaks none: the failure is one of the connection, and nothing is fetched in the clear."""
+def test_an_address_that_nothing_leads_to_is_passed_over(web: Web) -> None:
+    """Such as one of IPv6 where the network has none; every one of them was checked before."""
+    web.names["two.example"] = [["2606:4700::1111", PUBLIC]]
+
+    async def connect(address: str, port: int, timeout: float | None) -> httpcore.AsyncNetworkStream:
+        if ":" in address:
+            raise httpcore.ConnectError("no route")
+        return await web.connect(address, port, timeout)
+
+    fetcher = Fetcher(allow_http=True, max_bytes=10_000, seconds=5, resolve=web.resolve, connect=connect)
+    assert asyncio.run(fetcher.fetch("http://two.example/photo.jpg")).data == PASS
+    assert web.connected == [(PUBLIC, 80)]
+
+
+@pytest.mark.parametrize(("name", "trusted"), [("a.example", True), ("b.example", False)])
+def test_over_https_the_certificate_is_held_against_the_name(web: Web, name: str, trusted: bool) -> None:
+    """The connection goes to an address, but the certificate must be for the name that the URL has."""
+    authority, server, client = (
+        trustme.CA(),
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),
+        ssl.create_default_context(),
+    )
+    authority.issue_cert(name).configure_cert(server)
+    authority.configure_trust(client)
+    web.server.socket = server.wrap_socket(web.server.socket, server_side=True)
+    fetcher = Fetcher(
+        allow_http=False,
+        max_bytes=10_000,
+        seconds=5,
+        resolve=web.resolve,
+        connect=web.connect,
+        context=client,
+    )
+    if trusted:
+        assert asyncio.run(fetcher.fetch("https://a.example/photo.jpg")).data == PASS
+    else:
+        refused(
+            lambda: asyncio.run(fetcher.fetch("https://a.example/photo.jpg")), UrlFailed, "connection failed"
+        )
+        assert web.asked == []
+
+
+def test_nothing_is_fetched_in_the_clear_where_https_fails(web: Web) -> None:
     refused(lambda: web.fetch("https://a.example/photo.jpg"), UrlFailed, "connection failed")
     assert web.connected == [(PUBLIC, 443)]
     assert web.asked == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import json
 import threading
 from collections.abc import Iterator
@@ -67,12 +68,20 @@ class Vendor:
                         self.rfile.readline()
                 headers = {k.lower(): v for k, v in self.headers.items()}
                 vendor.calls.append((self.command, self.path, headers, body))
+                if vendor.how == "trickles":
+                    self.send_response(200)
+                    self.end_headers()
+                    while not vendor.hold.wait(0.02):
+                        try:
+                            self.wfile.write(b" ")
+                        except OSError:
+                            return
                 if vendor.how == "hangs":
                     vendor.hold.wait(20)
                 if vendor.how in ("hangs", "drops"):
                     self.close_connection = True
                     return
-                status = {"accepts": 200, "refuses": 402, "breaks": 500}[vendor.how]
+                status = {"accepts": 200, "moved": 307, "refuses": 402, "breaks": 500}[vendor.how]
                 out = gzip.compress(
                     json.dumps({"replica_id": f"r{len(vendor.calls)}", "status": "started"}).encode()
                 )
@@ -216,10 +225,7 @@ def test_bodies_that_two_readers_could_take_differently(gate: Running, vendor: V
     ],
 )  # fmt: skip
 def test_other_spellings_of_the_path_are_gated_too(gate: Running, vendor: Vendor, path: str) -> None:
-    host, port = gate.base.removeprefix("http://").split(":")
-    import http.client
-
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    connection = http.client.HTTPConnection(gate.base.removeprefix("http://"), timeout=10)
     body = json.dumps(wanted("bad.jpg")).encode()
     connection.request("POST", path, body, KEY | {"Content-Type": "application/json"})
     assert connection.getresponse().status in (404, 422)
@@ -265,6 +271,23 @@ def test_video_and_other_requests_go_through_untouched(gate: Running, vendor: Ve
     ]
     assert json.loads(vendor.calls[0][3]) == video
     assert vendor.calls[4][3] == b"ab"
+
+
+@pytest.mark.parametrize("path", ["/v2/replicas", "/v2/conversations"])
+def test_no_header_is_added_or_lost(gate: Running, vendor: Vendor, path: str) -> None:
+    """A caller that does not take gzip must not get it because of what stands between."""
+    connection = http.client.HTTPConnection(gate.base.removeprefix("http://"), timeout=10)
+    sent = {"content-type": "application/json", "content-length": "0", "x-api-key": "k", "x-two": "a, b"}
+    body = json.dumps(wanted()).encode()
+    sent["content-length"] = str(len(body))
+    connection.putrequest("POST", path, skip_host=True, skip_accept_encoding=True)
+    for name, value in {"Host": "here.example", "Connection": "x-hop", "x-hop": "1", **sent}.items():
+        connection.putheader(name, value)
+    connection.endheaders(body)
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert vendor.calls[0][2] == sent | {"host": vendor.base.removeprefix("http://")}
+    assert vendor.calls[0][3] == body
 
 
 def test_validation_is_answered_here(gate: Running, vendor: Vendor) -> None:
@@ -317,9 +340,12 @@ def test_two_services_share_the_memory(start: Start, gate: Running, vendor: Vend
     assert len(vendor.calls) == 1
 
 
-def test_a_call_that_the_upstream_refuses_may_be_made_again(gate: Running, vendor: Vendor) -> None:
-    vendor.how = "refuses"
-    assert create(gate, wanted()).status_code == 402
+@pytest.mark.parametrize(("how", "status"), [("refuses", 402), ("moved", 307)])
+def test_a_call_that_the_upstream_refuses_may_be_made_again(
+    gate: Running, vendor: Vendor, how: str, status: int
+) -> None:
+    vendor.how = how
+    assert create(gate, wanted()).status_code == status
     vendor.how = "accepts"
     assert create(gate, wanted()).status_code == 200
     assert len(vendor.calls) == 2
@@ -338,13 +364,14 @@ def test_a_dead_upstream_is_said_and_may_be_tried_again(start: Start, tmp_path: 
     assert gate.client.get("/v2/replicas", headers=KEY).status_code == 502
 
 
-def test_a_slow_upstream(start: Start, vendor: Vendor, tmp_path: Path) -> None:
-    vendor.how = "hangs"
+@pytest.mark.parametrize("how", ["hangs", "trickles"])
+def test_a_slow_upstream(start: Start, vendor: Vendor, tmp_path: Path, how: str) -> None:
+    vendor.how = how
     settings = {
         "gate_upstream": vendor.base,
         "gate_fetch": True,
         "gate_db": tmp_path / "g",
-        "gate_limit": 0.2,
+        "gate_limit": 1,
     }
     gate = start(fetcher=Photos(), **settings)
     answer = create(gate, wanted())

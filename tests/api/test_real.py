@@ -135,9 +135,9 @@ def test_a_policy_file_is_offered_beside_the_shipped_ones(tmp_path: Path, photo:
 
 
 def started(**environment: str) -> subprocess.Popen[str]:
-    """The server as `python -m api` starts it, on a free port that its log names."""
+    """The server as `screening serve` starts it, on a free port that its log names."""
     return subprocess.Popen(
-        [sys.executable, "-m", "api"],
+        [sys.executable, "-m", "screening", "serve"],
         cwd=ROOT,
         env=os.environ | {"SCREENING_PORT": "0", "OMP_NUM_THREADS": "1"} | environment,
         stderr=subprocess.PIPE,
