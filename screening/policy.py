@@ -22,6 +22,7 @@ import string
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ class RulePolicy:
     measures: Mapping[str, MeasurePolicy] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """A validated policy. `rules` has every rule's id."""
 
@@ -93,8 +94,9 @@ class Policy:
         """A shipped policy by name, or a TOML file by path. Raises PolicyInvalid with a sentence that names the key."""
         return _load(source, ())
 
-    @property
+    @cached_property
     def sha256(self) -> str:
+        """Of its content, not of the file."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:

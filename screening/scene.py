@@ -183,7 +183,7 @@ class Scene:
         subject = self.subject
         if subject is None or not subject.seen:
             return None
-        return _trained(lambda: lighting.light(self.pixels, subject.mesh.points))
+        return _trained(lambda: lighting.light(self.pyramid, subject.mesh.points))
 
     @observation()
     def geometry(self) -> Geometry | None:

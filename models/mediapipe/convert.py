@@ -24,13 +24,14 @@ from sparse import densify
 OPSET, IR_VERSION = 17, 8
 
 #: The outputs' names in the order of the TFLite graph (the published names are "Identity_3" and the like).
-OUTPUTS: dict[str, tuple[str, ...]] = {
+#: None: nobody reads it, so it is left out with every operator that only it needs (half of the pose network).
+OUTPUTS: dict[str, tuple[str | None, ...]] = {
     "face_detection_short_range": ("boxes", "scores"),
     "face_detection_full_range_sparse": ("boxes", "scores"),
     "face_landmark": ("landmarks", "presence"),
     "iris_landmark": ("eye", "iris"),
     "pose_detection": ("boxes", "scores"),
-    "pose_landmark_full": ("landmarks", "presence", "segmentation", "heatmap", "world"),
+    "pose_landmark_full": ("landmarks", "presence", None, "heatmap", None),
     "selfie_segmentation": ("segmentation",),
     "palm_detection_lite": ("boxes", "scores"),
 }
@@ -64,14 +65,24 @@ class Converter:
         self.names: dict[int, str] = {}
         self.constants: dict[int, np.ndarray] = {}
         self.padding: dict[int, tuple[int, int, int, int]] = {}
-        self.results = [int(i) for i in self.graph.OutputsAsNumpy()]
+        wanted = zip(self.graph.OutputsAsNumpy(), OUTPUTS[network], strict=True)
+        self.names.update({int(index): name for index, name in wanted if name is not None})
+        self.results = list(self.names)
         self.open_size = network in OPEN_SIZE
-        self.names.update(zip(self.results, OUTPUTS[network], strict=True))
-        self.operators = [self.graph.Operators(i) for i in range(self.graph.OperatorsLength())]
+        self.operators = self.needed([self.graph.Operators(i) for i in range(self.graph.OperatorsLength())])
         self.users: dict[int, list[Any]] = {}
         for operator in self.operators:
             for index in operator.InputsAsNumpy():
                 self.users.setdefault(int(index), []).append(operator)
+
+    def needed(self, operators: list[Any]) -> list[Any]:
+        """Those that a result depends on, in order."""
+        read, kept = set(self.results), []
+        for operator in reversed(operators):
+            if read & set(operator.OutputsAsNumpy().tolist()):
+                read.update(operator.InputsAsNumpy().tolist())
+                kept.append(operator)
+        return kept[::-1]
 
     # -- reading ------------------------------------------------------------------------------------
 

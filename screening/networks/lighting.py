@@ -7,6 +7,7 @@ count alike. The trees (`lighting.onnx`) were fitted to labels by eye; see `mode
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screening.headpose import mean_face
+from screening.networks.preprocess import BORDER_REPLICATE, Pyramid, Region, as_pyramid, crop_region
 from screening.networks.session import session
 from screening.types import Box, Floats, Image
 
@@ -22,8 +24,12 @@ NETWORK = "lighting"
 SIZE = 128
 ENLARGED = 1.3
 BLUR = 2.0
+AROUND = 48
+"""Side, pixels, at which the whole photo's light is read."""
 FLOOR = 0.003
 """Added to linear luminance (0-1) before the logarithm: what a camera's noise hides."""
+_LINEAR = ((np.arange(256) / 255) ** 2.2).astype(np.float32)
+"""Linear light, 0-1, of a stored value."""
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Rec. 709."""
 
@@ -81,10 +87,11 @@ def _fit() -> NDArray[np.float64]:
     return np.linalg.pinv(np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], 1))
 
 
-def features(image: Image, mesh: Floats) -> Floats:
-    """(len(FEATURES),) float32 of a face; `mesh` (468, >= 2) in pixels of `image` (H, W, 3) uint8 RGB."""
-    smooth, points = _cut(image, mesh)
-    linear = (smooth / 255) ** np.float32(2.2)
+def features(image: Image | Pyramid, mesh: Floats) -> Floats:
+    """(len(FEATURES),) float32 of a face; `mesh` (468, >= 2) in pixels of `image`, (H, W, 3) uint8 RGB."""
+    pyramid = as_pyramid(image)
+    smooth, points = _cut(pyramid, mesh)
+    linear = _LINEAR[smooth]
     log = np.log2(linear @ LUMINANCE + FLOOR)
     index = np.clip(points.round().astype(np.intp), 0, SIZE - 1)
     at = index[SKIN, 1], index[SKIN, 0]
@@ -105,35 +112,24 @@ def features(image: Image, mesh: Floats) -> Floats:
         a, b = np.median(relative[left]), np.median(relative[right])
         found |= {f"difference_{name}": abs(a - b), f"mean_{name}": (a + b) / 2, f"least_{name}": min(a, b)}
     found |= _exposure(smooth[at], linear[at])
-    found |= _surroundings(image, float(np.median(log[at])))
+    found |= _surroundings(pyramid, float(np.median(log[at])))
     edges = np.hypot(cv2.Sobel(log, cv2.CV_32F, 1, 0), cv2.Sobel(log, cv2.CV_32F, 0, 1))[at] / 8
     found |= dict(zip(("edge_p50", "edge_p90", "edge_p97"), np.percentile(edges, (50, 90, 97)), strict=True))
     return np.array([found[name] for name in FEATURES], np.float32)
 
 
-def _cut(image: Image, mesh: Floats) -> tuple[Floats, Floats]:
-    """(128, 128, 3) float32 smoothed face, 0-255, and the mesh points (468, 2) in it."""
+def _cut(pyramid: Pyramid, mesh: Floats) -> tuple[Image, Floats]:
+    """(128, 128, 3) uint8 smoothed face, and the mesh points (468, 2) in it."""
     box = Box.around(mesh)
     side = max(box.width, box.height) * ENLARGED
     left, top = box.center[0] - side / 2, box.center[1] - side / 2
-    zoom = SIZE / side
-    if zoom < 0.5:  # an area average first, so that nothing aliases
-        shrink = 2 * zoom
-        image = np.asarray(
-            cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8
-        )
-        matrix = np.array([[0.5, 0, -left * zoom], [0, 0.5, -top * zoom]])
-    else:
-        matrix = np.array([[zoom, 0, -left * zoom], [0, zoom, -top * zoom]])
-    crop = cv2.warpAffine(
-        image, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    smooth = cv2.GaussianBlur(crop, (0, 0), BLUR).astype(np.float32)
-    return smooth, np.asarray((mesh[:, :2] - (left, top)) * zoom, np.float32)
+    crop = crop_region(pyramid, Region(*box.center, side, side), (SIZE, SIZE), BORDER_REPLICATE)
+    smooth = np.asarray(cv2.GaussianBlur(crop, (0, 0), BLUR), np.uint8)
+    return smooth, np.asarray((mesh[:, :2] - (left, top)) * (SIZE / side), np.float32)
 
 
-def _exposure(values: Floats, linear: Floats) -> dict[str, float]:
-    """Clipping and colour of the skin: `values` (n, 3) 0-255, `linear` (n, 3) 0-1."""
+def _exposure(values: Image, linear: Floats) -> dict[str, float]:
+    """Clipping and colour of the skin: `values` (n, 3) uint8, `linear` (n, 3) 0-1."""
     logs = np.log2(linear + FLOOR)
     red, blue = logs[:, 0] - logs[:, 1], logs[:, 2] - logs[:, 1]
     return {
@@ -147,10 +143,12 @@ def _exposure(values: Floats, linear: Floats) -> dict[str, float]:
     }
 
 
-def _surroundings(image: Image, face: float) -> dict[str, float]:
+def _surroundings(pyramid: Pyramid, face: float) -> dict[str, float]:
     """The whole photo's light relative to the face's (`face`: log luminance), and its colour."""
-    small = cv2.resize(image, (48, 48), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    linear = small**2.2
+    shortest = min(pyramid.width, pyramid.height)
+    fine = pyramid.level(max(0, math.floor(math.log2(shortest / (2 * AROUND)))))
+    small = cv2.resize(fine, (AROUND, AROUND), interpolation=cv2.INTER_AREA)
+    linear = _LINEAR[small]
     log = np.log2(linear @ LUMINANCE + FLOOR)
     p10, p50, p90 = np.percentile(log, (10, 50, 90)) - face
     chroma = small.max(2) - small.min(2)
@@ -159,7 +157,7 @@ def _surroundings(image: Image, face: float) -> dict[str, float]:
         "photo_median": p50,
         "photo_p90": p90,
         "photo_p10": p10,
-        "grey": float(chroma.mean() < 0.02),
+        "grey": float(chroma.mean() < 0.02 * 255),
         "photo_red": float(np.median(ratio[..., 0] - ratio[..., 1])),
         "photo_blue": float(np.median(ratio[..., 2] - ratio[..., 1])),
     }
@@ -179,7 +177,7 @@ class Light:
     photo_median: float
 
 
-def light(image: Image, mesh: Floats) -> Light:
+def light(image: Image | Pyramid, mesh: Floats) -> Light:
     """The light on a face; arguments as of `features`."""
     found = features(image, mesh)
     (score,) = session(NETWORK).run(found[None])

@@ -1,4 +1,4 @@
-"""33 points of a body and the person's mask, by mediapipe's full pose network.
+"""33 points of a body, by mediapipe's full pose network.
 
 Input [0, 1], 256 x 256, a square region turned so that the body is upright. Decoding, refinement by heat maps
 and projection follow the published graph (pose_landmark_cpu, without its smoothing over time).
@@ -78,22 +78,17 @@ def _refined(points: Floats, heat: Floats) -> Floats:
     """Points (n, 2) moved to the heat map's centre of mass around them; `heat` (n, rows, columns) logits."""
     rows, columns = heat.shape[1:]
     cell = np.array([SIZE / columns, SIZE / rows], np.float32)
-    refined, reach = points.copy(), _KERNEL // 2
-    for index, (x, y) in enumerate(points / cell):
-        column, row = int(x), int(y)
-        if not (0 <= column < columns and 0 <= row < rows):
-            continue
-        top, left = max(0, row - reach), max(0, column - reach)
-        weights = sigmoid(heat[index, top : row + reach + 1, left : column + reach + 1])
-        if weights.max() >= _REFINE_FROM:
-            y_of, x_of = np.mgrid[top : top + weights.shape[0], left : left + weights.shape[1]]
-            middle = np.array([(x_of * weights).sum(), (y_of * weights).sum()], np.float32) / weights.sum()
-            refined[index] = middle * cell
+    column, row = (points / cell).astype(np.intp).T
+    inside = np.flatnonzero((column >= 0) & (column < columns) & (row >= 0) & (row < rows))
+    reach = _KERNEL // 2
+    around = np.arange(_KERNEL)
+    padded = np.pad(heat, ((0, 0), (reach, reach), (reach, reach)), constant_values=-np.inf)
+    y, x = row[inside, None] + around, column[inside, None] + around  # in the padded map
+    weights = sigmoid(padded[inside[:, None, None], y[:, :, None], x[:, None, :]])
+    sure = weights.max((1, 2)) >= _REFINE_FROM
+    weights, y, x, inside = weights[sure], y[sure] - reach, x[sure] - reach, inside[sure]
+    total = weights.sum((1, 2))
+    middle = np.stack([(weights.sum(1) * x).sum(1), (weights.sum(2) * y).sum(1)], 1) / total[:, None]
+    refined = points.copy()
+    refined[inside] = middle * cell
     return refined
-
-
-def person_mask(image: Image | Pyramid, region: Region) -> Floats:
-    """(256, 256) float32 in the region's own frame: how likely each pixel is the person."""
-    tensor = to_tensor(crop_region(image, region, (SIZE, SIZE), BORDER_REPLICATE), low=0)
-    (mask,) = session(NETWORK).run(tensor, "segmentation")
-    return sigmoid(mask[0, 0])
