@@ -14,7 +14,7 @@ background cannot fool it there.
 Limits
 ------
 Chosen on labelled photos, where 9 of some 500 were plainly blurred: a coarse limit. `resolution` looks at the pixels on
-the face.
+the face. Where the mesh cannot confirm the face (turned away, mostly hidden), the eyes are those of the detector.
 
 Blind spots
 -----------
@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 
 from screening.rules.base import rule
-from screening.scene import NO_FACE, Scene
+from screening.scene import NO_FACE, Scene, Subject
 from screening.types import Box, Evidence, Measure, Measurement, NotMeasured
 
 WIDTH = 160
@@ -36,6 +36,10 @@ EYES = [33, 133, 263, 362, 159, 145, 386, 374]
 """Mesh points: corners and lids of both eyes."""
 AROUND = 10
 """Pixels around the eyes at that width."""
+DETECTION = 1.147
+"""Width of the detector's box in widths of the mesh."""
+EYE = 0.12
+"""Half an eye, in widths of the mesh."""
 
 
 @rule(title="Sharp face", needs=("subject",), measures=("blur",))
@@ -43,12 +47,9 @@ def measure(scene: Scene) -> Measurement | NotMeasured:
     """`blur`: minus log of detail over contrast around the eyes, without unit."""
     if scene.subject is None:
         return NO_FACE
-    if not scene.subject.seen:
-        return NotMeasured("The face cannot be seen well enough to judge its sharpness.")
-    points = scene.subject.mesh.points[:, :2]
-    zoom = WIDTH / float(np.ptp(points[:, 0]))
+    eyes, width = _eyes(scene.subject)
+    zoom = WIDTH / width
     margin = AROUND / zoom
-    eyes = Box.around(points[EYES])
     box = Box(eyes.left - margin, eyes.top - margin, eyes.right + margin, eyes.bottom + margin)
     inside = box.clipped(scene.pixels.shape[1], scene.pixels.shape[0])
     left, top, right, bottom = (round(v) for v in (inside.left, inside.top, inside.right, inside.bottom))
@@ -64,3 +65,12 @@ def measure(scene: Scene) -> Measurement | NotMeasured:
     up = 1 / scene.scale
     shown = Evidence.box("eyes", Box(box.left * up, box.top * up, box.right * up, box.bottom * up))
     return Measurement((Measure("blur", -float(np.log(ratio)), "", {}, (shown,)),))
+
+
+def _eyes(subject: Subject) -> tuple[Box, float]:
+    """Box around both eyes, and the face's width, in pixels at hand."""
+    if subject.seen:
+        points = subject.mesh.points[:, :2]
+        return Box.around(points[EYES]), float(np.ptp(points[:, 0]))
+    eyes, width = Box.around(subject.face.keypoints[:2]), subject.face.box.width / DETECTION
+    return Box(eyes.left - EYE * width, eyes.top, eyes.right + EYE * width, eyes.bottom), width
