@@ -133,7 +133,7 @@ def run(options: argparse.Namespace) -> int:
     text = render.markdown(found, fits)
     pictures = {} if options.no_sheets else sheets(photos, found.rules, options.photos, options.out)
     (options.out / "accuracy.md").write_text(text, encoding="utf-8")
-    (options.out / "accuracy.json").write_text(render.to_json(found, fits), encoding="utf-8")
+    (options.json or options.out / "accuracy.json").write_text(render.to_json(found, fits), encoding="utf-8")
     settings = f"Policy {photos[0].report.policy}, software {photos[0].report.software}."
     (options.out / "accuracy.html").write_text(render.page(found, fits, pictures, settings), encoding="utf-8")
     print(text)
@@ -149,6 +149,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("labels", type=Path, metavar="LABELS.csv")
     parser.add_argument("photos", type=Path, metavar="PHOTOS_DIR")
     parser.add_argument("--out", type=Path, default=Path("build/accuracy"), help="folder of the results")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="the figures (default: accuracy.json under --out)"
+    )
     parser.add_argument("--policy", help="name or path (default: tavus-image, or that of the reports)")
     parser.add_argument(
         "--reports", type=Path, metavar="JSONL", help="start from these instead of screening anew"

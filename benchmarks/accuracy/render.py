@@ -7,11 +7,12 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from benchmarks.accuracy.figures import Figures, Reliability, RuleFigures, Share
+from benchmarks.accuracy.figures import Bin, Figures, Reliability, RuleFigures, Share
 from benchmarks.accuracy.limits import Fit
 
 FEW = 10
@@ -33,6 +34,28 @@ def to_json(found: Figures, fits: Mapping[str, Fit]) -> str:
 
     data = asdict(found) | {"limits": {rule: asdict(fit) for rule, fit in fits.items()}}
     return json.dumps(plain(data), indent=1) + "\n"
+
+
+def from_json(written: str) -> tuple[Figures, dict[str, Fit]]:
+    """What `to_json` wrote."""
+    data = json.loads(written)
+
+    def rule(r: dict[str, Any]) -> RuleFigures:
+        curve = r.pop("reliability")
+        groups = {g: (Share(**missed), Share(**alarm)) for g, (missed, alarm) in r.pop("groups").items()}
+        found = Reliability(
+            tuple(Bin(**b | {"broken": Share(**b["broken"])}) for b in curve["bins"]), curve["brier"], curve["error"]
+        ) if curve else None  # fmt: skip
+        return RuleFigures(**{k: _share(v) for k, v in r.items()}, reliability=found, groups=groups)
+
+    fits = {name: Fit(**{k: _share(v) for k, v in f.items()}) for name, f in data.pop("limits").items()}
+    rules = {name: rule(r) for name, r in data.pop("rules").items()}
+    groups = {name: Share(**g) for name, g in data.pop("groups").items()}
+    return Figures(rules=rules, groups=groups, **{k: _share(v) for k, v in data.items()}), fits
+
+
+def _share(value: Any) -> Any:
+    return Share(**value) if isinstance(value, dict) else value
 
 
 def text(s: Share) -> str:
