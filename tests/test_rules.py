@@ -171,12 +171,11 @@ def test_framing_says_what_is_cut_and_which_way_to_move(
 
 
 @pytest.mark.usefixtures("no_networks")
-def test_a_hidden_face_breaks_framing_and_pose_and_passes_nothing_else() -> None:
+def test_a_hidden_face_breaks_framing_and_pose_and_its_light_is_not_judged() -> None:
     guessed = replace(layout(), face_confirmed=False)
     hidden = alone(subject=subject(guessed, presence=0.1), geometry=guessed, head_pose=None, light=None)
     assert result("framing", stated(**hidden)).status == "fail"
     assert result("pose", stated(**hidden)).status == "fail"
-    assert result("sharpness", stated(**hidden)).status == "unassessed"
     assert result("lighting", stated(**hidden)).status == "unassessed"
 
 
@@ -349,6 +348,20 @@ def test_sharpness_falls_with_blur_whatever_the_size(scale: int) -> None:
     soft = cv2.GaussianBlur(crisp, (0, 0), 5 * scale)
     assert sharpness(crisp, face).status == "pass"
     assert sharpness(soft, face).status == "fail"
+
+
+@pytest.mark.usefixtures("no_networks")
+def test_sharpness_of_a_face_without_a_mesh_is_read_at_the_detectors_eyes() -> None:
+    """Fine checks at the eyes alone, flat grey elsewhere: crisp there, and soft once they are smeared."""
+    geometry = layout((400, 500))
+    who = subject(geometry, presence=0.1)
+    who.face.keypoints[:2] = (160, 220), (240, 220)
+    scene = stated(size=(400, 500), subject=who)
+    checks = (np.indices((60, 180)).sum(0) // 4 % 2 * 120 + 60).astype(np.uint8)
+    scene.photo.pixels[190:250, 110:290] = checks[..., None]
+    assert result("sharpness", scene).status == "pass"
+    scene.photo.pixels[:] = cv2.GaussianBlur(scene.photo.pixels, (0, 0), 6)
+    assert result("sharpness", scene).status == "fail"
 
 
 # --- registry and contracts
