@@ -2,19 +2,17 @@
 FROM python:3.13-slim AS build
 WORKDIR /src
 COPY . .
-RUN python -m venv /tools && /tools/bin/pip install --no-cache-dir build \
- && python -m venv /convert && /convert/bin/pip install --no-cache-dir '.[convert]' \
- && /convert/bin/pip install --no-cache-dir --no-deps --editable . \
- && /convert/bin/screening models pull \
- && /tools/bin/python -m build --wheel --outdir /dist
+RUN python -m venv /tools \
+ && /tools/bin/pip install --no-cache-dir --constraint requirements.lock --editable '.[convert]' build \
+ && /tools/bin/screening models pull \
+ && /tools/bin/python -m build --wheel --outdir /dist \
+ && cp requirements.lock /dist/
 
 FROM python:3.13-slim
-COPY --from=build /dist /dist
-COPY requirements.lock /dist/requirements.lock
-RUN wheel=$(ls /dist/*.whl) \
- && pip install --no-cache-dir --constraint /dist/requirements.lock "$wheel[api]" \
- && rm -r /dist \
- && useradd --system --uid 10001 --no-create-home screening \
+RUN --mount=type=bind,from=build,source=/dist,target=/dist \
+    wheel=$(ls /dist/*.whl) \
+ && pip install --no-cache-dir --constraint /dist/requirements.lock "$wheel[api]"
+RUN useradd --system --uid 10001 --no-create-home screening \
  && install -d -o screening -g screening /data
 USER 10001
 # The root file system may be read-only: only the gate writes, to /data, and several processes their counters, to /tmp.

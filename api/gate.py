@@ -109,12 +109,12 @@ async def _checked(service: Service, read: tuple[bytes, dict[str, Any]]) -> Chec
 
 async def _create(request: Request) -> Response:
     service, gate = service_of(request), _gate_of(request)
-    key = request.headers.get("x-api-key", "")
-    if not key:
-        raise Problem(401, "unauthorized", "The upstream's x-api-key header is missing.")
     raw, wanted = await _read(request)
     if not gate_check.is_photo_call(wanted):
         return await gate.upstream.passed_on(request, raw)
+    key = request.headers.get("x-api-key", "")
+    if not key:
+        raise Problem(401, "unauthorized", "The upstream's x-api-key header is missing.")
     path = plain_path(request.url.path)
     call, body_hash = call_id(path, key, request.headers.get("idempotency-key"), wanted)
     known = await asyncio.to_thread(gate.store.look, call, body_hash)

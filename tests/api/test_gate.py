@@ -258,19 +258,22 @@ def test_plain_path() -> None:
 def test_video_and_other_requests_go_through_untouched(gate: Running, vendor: Vendor) -> None:
     video = {"train_video_url": "https://p.example/v.mp4", "callback_url": ""}
     assert create(gate, video).json()["status"] == "started"
+    # Without a key, too: it is the upstream's to miss.
+    assert gate.client.post("/v2/faces", json=video).status_code == 200
     assert gate.client.get("/v2/replicas/r1?verbose=true", headers=KEY).headers["x-vendor"] == "yes"
     assert gate.client.delete("/v2/replicas/r1", headers=KEY).status_code == 200
     assert gate.client.patch("/v2/replicas/r1/name", content=b"{}", headers=KEY).status_code == 200
     assert gate.client.post("/v2/conversations", content=iter([b"a", b"b"]), headers=KEY).status_code == 200
     assert [c[:2] for c in vendor.calls] == [
         ("POST", "/v2/replicas"),
+        ("POST", "/v2/faces"),
         ("GET", "/v2/replicas/r1?verbose=true"),
         ("DELETE", "/v2/replicas/r1"),
         ("PATCH", "/v2/replicas/r1/name"),
         ("POST", "/v2/conversations"),
     ]
     assert json.loads(vendor.calls[0][3]) == video
-    assert vendor.calls[4][3] == b"ab"
+    assert vendor.calls[5][3] == b"ab"
 
 
 @pytest.mark.parametrize("path", ["/v2/replicas", "/v2/conversations"])
