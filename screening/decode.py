@@ -84,6 +84,7 @@ def decode(data: bytes, name: str = UNNAMED, limits: Limits = Limits(), *, full:
         with _heard(kind, notes):
             picture = plugin(kind, name)(BytesIO(data))
             _check_size(picture.size, name, limits)
+            _check_enough(picture.size, kind, len(data), name)
             orientation = _orientation(picture)
         photo = _photo(
             picture, name, kind, orientation, notes, hashlib.sha256(data).hexdigest(), len(data), full
@@ -237,6 +238,14 @@ def _check_size(size: tuple[int, int], name: str, limits: Limits) -> None:
         raise errors.BadDimensions(
             f"{name} is {width}x{height} pixels, more than {limits.max_aspect:.4g} times as long as wide; "
             "give a portrait."
+        )
+
+
+def _check_enough(size: tuple[int, int], kind: str, length: int, name: str) -> None:
+    """A JPEG spends at least a bit on each block of 8 x 8 pixels; one that claims more blocks shows mostly nothing."""
+    if kind == "JPEG" and size[0] * size[1] > length * 8 * 64:
+        raise errors.Truncated(
+            f"{name} has far less content than its {size[0]}x{size[1]} pixels need; copy or download it again."
         )
 
 

@@ -139,7 +139,7 @@ def _load(source: str | Path, seen: tuple[str, ...]) -> Policy:
             raise PolicyInvalid(f"policy {source}: cannot be read as UTF-8 text ({error})") from error
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise PolicyInvalid(f"policy {source}: not valid TOML ({error})") from error
     base = data.get("extends")
     if base is not None and not isinstance(base, str):
@@ -188,6 +188,7 @@ def _rule(where: str, table: Any, rule: Rule, parent: RulePolicy | None) -> Rule
         raise PolicyInvalid(f"{where}.enabled must be true or false")
     if not isinstance(ok, str):
         raise PolicyInvalid(f"{where}.ok must be text")
+    _check_template(f"{where}.ok", ok)
     return RulePolicy(enabled, ok, measures)
 
 
@@ -218,10 +219,10 @@ def _measure(where: str, values: Any, parent: MeasurePolicy | None) -> MeasurePo
 
 def _check_template(where: str, text: str) -> None:
     try:
-        fields = [f for _, f, _, _ in string.Formatter().parse(text) if f is not None]
+        fields = [part for part in string.Formatter().parse(text) if part[1] is not None]
     except ValueError as error:
         raise PolicyInvalid(f"{where}: {error}") from error
-    if any(not f.isidentifier() for f in fields):
+    if any(spec or conversion or not str(name).isidentifier() for _, name, spec, conversion in fields):
         raise PolicyInvalid(f"{where}: placeholders are plain names in braces")
 
 
@@ -261,7 +262,7 @@ def judge(policy: Policy, rule: Rule, found: Measurement | NotMeasured) -> RuleR
     reason, fix = settings.ok, ""
     if status != "pass":
         reason, fix = (limits.fail if status == "fail" else limits.warn or limits.fail), limits.fix
-    words = _Words(worst.words) | {"value": format(worst.value, ".2g"), "percent": format(worst.value, ".0%")}
+    words = _Words(worst.words | {"value": format(worst.value, ".2g"), "percent": format(worst.value, ".0%")})
     judged.sort(key=lambda j: (-_RANK[j[0]], j[1]))
     evidence: list[Evidence] = []
     for _, _, m, _ in judged:

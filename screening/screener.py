@@ -188,14 +188,15 @@ def rejudge(report: Report, policy: Policy) -> Report:
     if report.error is not None:
         return report
     results = []
-    for old in report.rules:
-        rule = registry()[old.id]
-        if not policy.rules[old.id].enabled:
+    stored = {r.id: r for r in report.rules}  # of another version it may have other rules
+    for rule in registry().values():
+        old = stored.get(rule.id)
+        if not policy.rules[rule.id].enabled:
             results.append(policies.not_run(rule, f"Off in the policy {policy.name}."))
-        elif old.status == "not_run":
+        elif old is None or old.status == "not_run":
             results.append(
                 RuleResult(
-                    old.id, rule.title, "unassessed", "It was not run when the photo was screened.", ""
+                    rule.id, rule.title, "unassessed", "It was not run when the photo was screened.", ""
                 )
             )
         else:

@@ -61,6 +61,21 @@ class FakeScreener:
         return Report("error", None, name, "fake", POLICY_SHA256, rules, error=code, software=__version__)
 
 
+class OnceFatal(FakeScreener):
+    """b"fatal" kills the process above, as it would be killed for its memory, the first time it is met."""
+
+    def __init__(self, marker: Path) -> None:
+        super().__init__()
+        self.marker = marker
+
+    def screen_with_photo(self, source: bytes, name: str | None = None) -> tuple[Report, Photo | None]:
+        if source == b"fatal" and not self.marker.exists():
+            self.marker.touch()
+            os.kill(os.getppid(), signal.SIGKILL)
+            threading.Event().wait()
+        return super().screen_with_photo(source, name)
+
+
 class PolicyFake(FakeScreener):
     """In the place of `Screener` in the command line's modules: takes the same, judges as the other."""
 

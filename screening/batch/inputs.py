@@ -93,9 +93,12 @@ class Inputs:
                 count += sum(1 for line in self._lines_of(Path(given[1:])) if isinstance(line, str))
             elif Path(given).is_dir():
                 count += sum(1 for _ in self._walk(Path(given)))
-            elif given.lower().endswith(".zip") and zipfile.is_zipfile(given):
-                with zipfile.ZipFile(given) as archive:
-                    count += sum(1 for i in archive.infolist() if Path(i.filename).suffix.lower() in SUFFIXES)
+            elif given.lower().endswith(".zip") and Path(given).is_file():
+                try:
+                    with zipfile.ZipFile(given) as archive:
+                        count += sum(Path(i.filename).suffix.lower() in SUFFIXES for i in archive.infolist())
+                except _BROKEN:
+                    count += 1  # the report that says so
             elif given.lower().endswith(".tar"):
                 return None
             else:

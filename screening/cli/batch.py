@@ -11,7 +11,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,7 +21,7 @@ from screening.batch.local import Result, Settings
 from screening.batch.run import Run
 from screening.batch.thumbnails import Thumbnails, size_for
 from screening.batch.worker import Limits
-from screening.cli import common
+from screening.cli import cluster, common
 from screening.cli.progress import Progress
 from screening.render.csv import write_csv
 from screening.render.html import write_html
@@ -41,9 +41,12 @@ def batch(
         ),
     ],
     output: Annotated[
-        Path,
+        str,
         typer.Option(
-            "--output", "-o", metavar="OUT.jsonl", dir_okay=False, help="The reports, one JSON line a photo."
+            "--output",
+            "-o",
+            metavar="OUT.jsonl",
+            help="The reports, one JSON line a photo (Ray: a folder or URI).",
         ),
     ],
     recursive: Annotated[bool, typer.Option("--recursive", "-R", help="Look into subfolders too.")] = False,
@@ -104,6 +107,17 @@ def batch(
             min=256, metavar="MB", help="Memory a worker may take; a photo that needs more is given up."
         ),
     ] = 3000,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(
+            help="Where to screen: in processes of this machine, or on a Ray cluster, which takes folders or URIs "
+            "(s3://bucket/photos) and writes a folder of Parquet files."
+        ),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="The Ray cluster to join; without, one is started here."),
+    ] = None,
 ) -> None:
     """Screen any number of photos and keep a report on each.
 
@@ -117,6 +131,8 @@ def batch(
       find /data -name '*.jpg' | screening batch - -o reports.jsonl
 
       screening batch upload.zip -o reports.jsonl --csv reports.csv --resume
+
+      screening batch s3://bucket/photos -o s3://bucket/reports --engine ray --address head:6379 --workers 64
     """
     if parquet is not None and find_spec("pyarrow") is None:
         raise typer.BadParameter(
@@ -125,12 +141,25 @@ def batch(
     counting = common.rule_ids(",".join(fail_on)) if fail_on else None
     loaded = common.load_policy(policy)
     make = partial(Screener, loaded, common.rule_ids(rules), first_failure=first_failure)
+    if engine == "ray":
+        if csv or html or parquet or unordered or fail_fast:
+            raise typer.BadParameter(
+                "--csv, --html, --parquet, --unordered and --fail-fast are for the local engine",
+                param_hint="--engine",
+            )
+        settings = Settings(workers, timeout_s=timeout, limits=Limits(memory))
+        summary = cluster.screen(
+            inputs, output, make, settings, address=address, recursive=recursive, resume=resume
+        )
+        Terminal(common.out()).summary(summary)
+        raise typer.Exit(_exit_code(summary, counting, False))
+    target = Path(output)
     stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False) if "-" in inputs else None  # noqa: SIM115
     given = Inputs(inputs, recursive=recursive, stdin=stdin)
     summary = Summary()
     with ExitStack() as open_things:
         journal = open_things.enter_context(
-            Journal(output, resume=resume, policy_sha256=loaded.sha256, seen=summary.add)
+            Journal(target, resume=resume, policy_sha256=loaded.sha256, seen=summary.add)
         )
         before = summary.photos
         total = given.total()
@@ -152,14 +181,14 @@ def batch(
         progress.stop()
         if html:
             if "-" not in inputs:
-                thumbnails.complete(read_reports(output), given, size)
-            write_html(read_reports(output), common.writable(html), thumbnails.get)
+                thumbnails.complete(read_reports(target), given, size)
+            write_html(read_reports(target), common.writable(html), thumbnails.get)
         if csv:
-            write_csv(read_reports(output), common.writable(csv))
+            write_csv(read_reports(target), common.writable(csv))
         if parquet:
-            write_parquet(read_reports(output), common.writable(parquet))
+            write_parquet(read_reports(target), common.writable(parquet))
     Terminal(common.out()).summary(summary)
-    _remarks(given, before, run.skipped - before, bool(interrupted), output)
+    _remarks(given, before, run.skipped - before, bool(interrupted), target)
     raise typer.Exit(_exit_code(summary, counting, bool(interrupted)))
 
 

@@ -3,42 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from screening.render.table import FACTS, row
 from screening.report import Report
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ROW_GROUP = 2000
 
 
 def write_parquet(reports: Iterable[Report], path: Path) -> int:
     """Writes `path`, a row group at a time, and returns the number of rows. Raises ImportError without pyarrow."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     rest = iter(reports)
-    first = next(rest, None)
-    if first is None:
-        pq.write_table(
-            pa.table({"name": pa.array([], pa.string()), "report": pa.array([], pa.string())}), path
-        )
-        return 0
-    schema = _schema(first, pa)
-    stream = chain([first], rest)
+    group = table(islice(rest, ROW_GROUP))
     count = 0
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        while rows := [row(r) | {"report": r.to_json()} for r in islice(stream, ROW_GROUP)]:
-            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-            count += len(rows)
+    with pq.ParquetWriter(path, group.schema, compression="zstd") as writer:
+        while group.num_rows:
+            writer.write_table(group)
+            count += group.num_rows
+            group = table(islice(rest, ROW_GROUP))
     return count
 
 
-def _schema(report: Report, pa: Any) -> Any:
-    """Types by column name; fixed, so that a first photo without a picture cannot decide them."""
+def table(reports: Iterable[Report]) -> pa.Table:
+    """A row a report; the columns of `render.table.row`, and `report`: all of it as JSON.
 
-    def kind(column: str) -> Any:
+    Types go by column name, so that a first photo without a picture cannot decide them. Without reports there are
+    the columns `name` and `report` only.
+    """
+    import pyarrow as pa
+
+    def kind(column: str) -> pa.DataType:
         if column.endswith(("_probability", "_margin")):
             return pa.float64()
         if column == "passed":
@@ -47,4 +48,6 @@ def _schema(report: Report, pa: Any) -> Any:
             return pa.int64()
         return pa.string()
 
-    return pa.schema([(column, kind(column)) for column in [*row(report), "report"]])
+    rows = [row(r) | {"report": r.to_json()} for r in reports]
+    columns = rows[0] if rows else ("name", "report")
+    return pa.Table.from_pylist(rows, pa.schema([(column, kind(column)) for column in columns]))
