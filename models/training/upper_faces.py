@@ -76,7 +76,10 @@ def look(image: np.ndarray, part: list[int] | None, margin: int) -> dict:
     faces = [
         [f.box.left + left, f.box.top + top, f.box.right + left, f.box.bottom + top, f.score] for f in found
     ]
-    return {"faces": faces, "mesh": None if points is None else (points + np.array([left, top])).round(1).tolist()}
+    return {
+        "faces": faces,
+        "mesh": None if points is None else (points + np.array([left, top])).round(1).tolist(),
+    }
 
 
 def main(raw: Path, labels: Path, photos: Path, out: Path) -> None:
