@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class Hook(BuildHookInterface):  # type: ignore[misc]
+class Hook(BuildHookInterface[BuilderConfig]):
     """`models/` becomes `screening/_models/`, `api/` becomes `screening/api/`. Editable installs read the checkout."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
