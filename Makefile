@@ -45,8 +45,9 @@ serve: setup ## the REST service and its page on http://127.0.0.1:8000
 docs: setup ## the rules' pages from their docstrings, and the OpenAPI document, under build/docs
 	$(BIN)/python -m docs.make
 
-table: setup ## what every rule says of every fixture photo, anew into fixtures/table.csv
+table: setup ## what every rule says of every fixture photo, anew into fixtures/table.csv, and the README's demo
 	$(BIN)/python -m fixtures.table
+	$(BIN)/python -m docs.readme
 
 speed: setup ## how long a photo takes, part by part
 	$(BIN)/python -m benchmarks.speed

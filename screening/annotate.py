@@ -20,7 +20,7 @@ COLOURS = {"fail": (214, 40, 40), "warn": (240, 150, 0), "unassessed": (120, 120
 def annotate(image: Image, report: Report, rules: Collection[str] | None = None) -> Image:
     """A copy of `image` ((h, w, 3) uint8 RGB, the upright photo at any size) with evidence drawn.
 
-    `rules`: ids to draw whatever their status; None draws those that fail or warn.
+    `rules`: ids to draw whatever their status; None draws those that fail or warn, and the crop that would mend some.
     """
     out = np.ascontiguousarray(image).copy()
     if report.image is None:
@@ -32,6 +32,8 @@ def annotate(image: Image, report: Report, rules: Collection[str] | None = None)
         if wanted:
             for evidence in result.evidence:
                 _draw(out, evidence, scale, COLOURS.get(result.status, (120, 120, 120)), labels)
+    if rules is None and report.crop is not None:
+        _draw(out, Evidence.box("crop", report.crop.box), scale, COLOURS["pass"], labels)
     return out
 
 

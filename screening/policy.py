@@ -262,11 +262,13 @@ def judge(policy: Policy, rule: Rule, found: Measurement | NotMeasured) -> RuleR
     reason, fix = settings.ok, ""
     if status != "pass":
         reason, fix = (limits.fail if status == "fail" else limits.warn or limits.fail), limits.fix
-    words = _Words(worst.words | {"value": format(worst.value, ".2g"), "percent": format(worst.value, ".0%")})
+    value = format(worst.value, ".0f" if abs(worst.value) >= 10 else ".2g")
+    words = _Words(worst.words | {"value": value, "percent": format(worst.value, ".0%")})
     judged.sort(key=lambda j: (-_RANK[j[0]], j[1]))
     evidence: list[Evidence] = []
-    for _, _, m, _ in judged:
-        evidence += [e for e in m.evidence if e not in evidence]
+    for found_status, _, m, p in judged:
+        if p.limited and (status == "pass" or found_status != "pass"):
+            evidence += [e for e in m.evidence if e not in evidence]
     probabilities = [m.value for _, _, m, p in judged if m.unit == "probability" and p.limited]
     return RuleResult(
         id=rule.id,
@@ -286,14 +288,11 @@ def not_run(rule: Rule, why: str) -> RuleResult:
 
 
 def measurement_of(result: RuleResult) -> Measurement | NotMeasured:
-    """What the rule had found, from a stored result; evidence stays with the first measure."""
+    """What the rule had found, from a stored result; every measure is shown by all of the stored evidence."""
     if not result.measures:
         return NotMeasured(result.reason)
     return Measurement(
-        tuple(
-            Measure(m.name, m.value, m.unit, m.words, result.evidence if i == 0 else ())
-            for i, m in enumerate(result.measures)
-        )
+        tuple(Measure(m.name, m.value, m.unit, m.words, result.evidence) for m in result.measures)
     )
 
 

@@ -151,10 +151,11 @@ def test_adult_says_looks(under_18: float, age: float, status: str) -> None:
 
 
 FRAMINGS = [
+    ({"head": 0.6, "above": 0.45}, "fail", "Your chin is cut by the lower edge", "Step back"),
     ({"head": 0.15}, "fail", "too small", "Step closer"),
     ({"head": 0.22}, "warn", "rather small", "Step closer"),
     ({"head": 0.7, "above": -0.12}, "fail", "top of your head is cut", "Step back"),
-    ({"head": 0.6, "above": 0.36}, "fail", "cut by the lower edge", "Step back"),
+    ({"head": 0.6, "above": 0.36}, "fail", "Your shoulders are cut by the lower edge", "Step back"),
     ({"head": 0.5, "middle": 0.1}, "fail", "Your right shoulder", "Step back"),
     ({"head": 0.5, "middle": 0.9}, "fail", "Your left shoulder", "Step back"),
 ]
@@ -229,6 +230,16 @@ def test_a_sloping_shoulder_line_is_leaning(drop: float, status: str) -> None:
         assert "leaning" in found.reason
     unseen = replace(geometry, shoulders_seen=False)
     assert of("pose", geometry=unseen).status == "pass"  # a guessed shoulder proves nothing
+
+
+@pytest.mark.usefixtures("no_networks")
+@pytest.mark.parametrize(
+    ("torso", "status"), [(None, "pass"), (-5.0, "pass"), (18.0, "warn"), (-60.0, "fail"), (178.0, "fail")]
+)
+def test_a_torso_off_the_vertical_is_leaning_or_lying(torso: float | None, status: str) -> None:
+    found = of("pose", torso=torso)
+    assert found.status == status
+    assert ("leaning" in found.reason) == (status != "pass")
 
 
 def eyes(scene: Scene, shift: float) -> tuple[Eye, Eye]:

@@ -54,7 +54,7 @@ def measure(scene: Scene) -> Measurement | NotMeasured:
             "chest_room",
             (edge - g.face.bottom) / g.face.height,
             "face heights",
-            {},
+            {"what": "Your chin is" if g.face.bottom > edge else "Your shoulders are"},
             (Evidence("line", "bottom edge", ((0.0, edge), (g.width, edge))),),
         ),
         Measure(

@@ -3,7 +3,8 @@
 What it measures
 ----------------
 Yaw, pitch and roll of the head in degrees, by the rigid fit (Kabsch) of all 468 mesh points, with their depth, to the
-mean face; the slope of the shoulder line; and how far the gaze is off the camera.
+mean face; the slope of the shoulder line; the angle of the torso, from the hips that the pose detector guesses to the
+shoulders; and how far the gaze is off the camera.
 
 Why
 ---
@@ -32,8 +33,8 @@ from screening.types import Evidence, Measure, Measurement, NotMeasured
 
 @rule(
     title="Front-facing and upright",
-    needs=("subject", "geometry", "head_pose", "eyes"),
-    measures=("hidden_face", "yaw", "pitch", "roll", "shoulder_slope", "gaze"),
+    needs=("subject", "geometry", "head_pose", "eyes", "torso"),
+    measures=("hidden_face", "yaw", "pitch", "roll", "shoulder_slope", "torso", "gaze"),
 )
 def measure(scene: Scene) -> Measurement | NotMeasured:
     """Angles in degrees, without sign; `hidden_face` is 1 where the mesh cannot confirm the face.
@@ -58,6 +59,8 @@ def measure(scene: Scene) -> Measurement | NotMeasured:
         slope = abs(float(np.degrees(np.arctan2(ly - ry, lx - rx))))
         line = (Evidence("line", "shoulders", g.shoulders),)
         measures.append(Measure("shoulder_slope", min(slope, 180 - slope), "degrees", {}, line))
+    if scene.torso is not None:
+        measures.append(Measure("torso", abs(scene.torso), "degrees", {}, head))
     if scene.eyes is not None:
         measures.append(Measure("gaze", gaze(scene), "eye widths", {}, head))
     return Measurement(tuple(measures))

@@ -1,0 +1,64 @@
+"""Writes what `make demo` says of some fixture photos into README.md, and their annotated pictures beside it.
+
+`python -m docs.readme`, when the networks or the sentences have changed. Times are left out: they are the machine's.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+from rich.console import Console
+
+from fixtures.make import make
+from screening import Report, Screener
+from screening.render.terminal import Terminal
+from screening.types import Image as Pixels
+
+README, PICTURE = Path("README.md"), Path("docs/demo.jpg")
+SHOWN = ("conforming", "hopper", "off_centre", "tilted", "two_persons", "mask")
+"""Fixture photos, in the order of the picture."""
+BEGIN, END = "<!-- demo: written by `python -m docs.readme` -->", "<!-- /demo -->"
+HEIGHT, GAP = 360, 6
+
+
+def text(reports: list[Report]) -> str:
+    """What a pipe gets."""
+    out = io.StringIO()
+    terminal = Terminal(Console(file=out, width=100, highlight=False), "compact")
+    for report in reports:
+        terminal.report(replace(report, timings_ms={}))
+    return out.getvalue()
+
+
+def picture(pictures: list[Pixels]) -> Image.Image:
+    """All in a row of `HEIGHT` pixels."""
+    images = [Image.fromarray(p) for p in pictures]
+    images = [i.resize((round(i.width * HEIGHT / i.height), HEIGHT), Image.Resampling.LANCZOS) for i in images]
+    row = Image.new("RGB", (sum(i.width + GAP for i in images) - GAP, HEIGHT), "white")
+    left = 0
+    for image in images:
+        row.paste(image, (left, 0))
+        left += image.width + GAP
+    return row
+
+
+def main() -> None:
+    paths = {path.stem: path for path in make()}
+    screener = Screener()
+    reports, pictures = [], []
+    for name in SHOWN:
+        report, photo = screener.screen_with_photo(paths[name])
+        assert photo is not None
+        reports.append(report)
+        pictures.append(report.annotate(photo.pixels))
+    picture(pictures).save(PICTURE, quality=88, optimize=True)
+    before, rest = README.read_text("utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    README.write_text(f"{before}{BEGIN}\n```text\n{text(reports)}```\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
