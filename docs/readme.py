@@ -36,7 +36,9 @@ def text(reports: list[Report]) -> str:
 def picture(pictures: list[Pixels]) -> Image.Image:
     """All in a row of `HEIGHT` pixels."""
     images = [Image.fromarray(p) for p in pictures]
-    images = [i.resize((round(i.width * HEIGHT / i.height), HEIGHT), Image.Resampling.LANCZOS) for i in images]
+    images = [
+        i.resize((round(i.width * HEIGHT / i.height), HEIGHT), Image.Resampling.LANCZOS) for i in images
+    ]
     row = Image.new("RGB", (sum(i.width + GAP for i in images) - GAP, HEIGHT), "white")
     left = 0
     for image in images:
