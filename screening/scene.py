@@ -6,7 +6,6 @@ resolution, also where the pixels at hand are a reduced copy.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -164,21 +163,6 @@ class Scene:
     def people(self) -> tuple[Detection, ...]:
         """People by the pose detector, the best first, in pixels at hand."""
         return tuple(pose_detection.detect_people(self.pyramid, 0.2))
-
-    @observation()
-    def torso(self) -> float | None:
-        """Degrees from the vertical to the line from the subject's hips to the shoulders, as the pose detector guesses
-        them; above 0 leaning to the photo's right. None where it finds no person with a head at the subject's face.
-        """
-        if self.subject is None:
-            return None
-        x, y = self.subject.face.box.center
-        for person in self.people:
-            head = person.box
-            if person.score >= PERSON and head.left <= x <= head.right and head.top <= y <= head.bottom:
-                along = person.keypoints[pose_detection.SHOULDERS] - person.keypoints[pose_detection.HIPS]
-                return math.degrees(math.atan2(along[0], -along[1]))
-        return None
 
     @observation(pose_landmark.NETWORK)
     def body(self) -> BodyLandmarks | None:

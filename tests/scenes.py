@@ -93,7 +93,6 @@ def alone(**seen: Any) -> dict[str, Any]:
         "second_person": 0.01,
         "head_pose": HeadPose(0.0, 0.0, 0.0),
         "eyes": None,
-        "torso": 2.0,
         "attributes": dict.fromkeys([*PAIRS, "jewelry"], 0.01),
         "kind": {"human": 0.96, "drawn": 0.01, "statue": 0.01, "animal": 0.01, "nothing": 0.01},
         "face_attributes": face_attributes(0.01, 35),

@@ -232,16 +232,6 @@ def test_a_sloping_shoulder_line_is_leaning(drop: float, status: str) -> None:
     assert of("pose", geometry=unseen).status == "pass"  # a guessed shoulder proves nothing
 
 
-@pytest.mark.usefixtures("no_networks")
-@pytest.mark.parametrize(
-    ("torso", "status"), [(None, "pass"), (-5.0, "pass"), (18.0, "warn"), (-60.0, "fail"), (178.0, "fail")]
-)
-def test_a_torso_off_the_vertical_is_leaning_or_lying(torso: float | None, status: str) -> None:
-    found = of("pose", torso=torso)
-    assert found.status == status
-    assert ("leaning" in found.reason) == (status != "pass")
-
-
 def eyes(scene: Scene, shift: float) -> tuple[Eye, Eye]:
     """Irises `shift` eye widths to the photo's right of the middle between the corners."""
     assert scene.subject is not None

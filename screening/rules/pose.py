@@ -3,8 +3,7 @@
 What it measures
 ----------------
 Yaw, pitch and roll of the head in degrees, by the rigid fit (Kabsch) of all 468 mesh points, with their depth, to the
-mean face; the slope of the shoulder line; the angle of the torso, from the hips that the pose detector guesses to the
-shoulders; and how far the gaze is off the camera.
+mean face; the slope of the shoulder line; and how far the gaze is off the camera.
 
 Why
 ---
@@ -19,7 +18,10 @@ confirm (turned away, mostly hidden) fails.
 Blind spots
 -----------
 Where the camera is tilted together with the head nobody can tell which it was. Depth from one photo is a guess: pitch
-is known to some 8 degrees only. A body leaning towards the camera shows little.
+is known to some 8 degrees only. A body leaning towards the camera shows little, nor one
+that leans with level shoulders: the axis of the torso, from the hips as the pose detector guesses them, was tried on the
+labelled photos and found nothing that the head and the shoulders had not (of 95 clear cases none, one more false alarm
+among 213). Of a photo upside down the face is found, and taken for upright.
 """
 
 from __future__ import annotations
@@ -33,8 +35,8 @@ from screening.types import Evidence, Measure, Measurement, NotMeasured
 
 @rule(
     title="Front-facing and upright",
-    needs=("subject", "geometry", "head_pose", "eyes", "torso"),
-    measures=("hidden_face", "yaw", "pitch", "roll", "shoulder_slope", "torso", "gaze"),
+    needs=("subject", "geometry", "head_pose", "eyes"),
+    measures=("hidden_face", "yaw", "pitch", "roll", "shoulder_slope", "gaze"),
 )
 def measure(scene: Scene) -> Measurement | NotMeasured:
     """Angles in degrees, without sign; `hidden_face` is 1 where the mesh cannot confirm the face.
@@ -59,8 +61,6 @@ def measure(scene: Scene) -> Measurement | NotMeasured:
         slope = abs(float(np.degrees(np.arctan2(ly - ry, lx - rx))))
         line = (Evidence("line", "shoulders", g.shoulders),)
         measures.append(Measure("shoulder_slope", min(slope, 180 - slope), "degrees", {}, line))
-    if scene.torso is not None:
-        measures.append(Measure("torso", abs(scene.torso), "degrees", {}, head))
     if scene.eyes is not None:
         measures.append(Measure("gaze", gaze(scene), "eye widths", {}, head))
     return Measurement(tuple(measures))
