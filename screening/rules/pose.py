@@ -18,10 +18,10 @@ confirm (turned away, mostly hidden) fails.
 Blind spots
 -----------
 Where the camera is tilted together with the head nobody can tell which it was. Depth from one photo is a guess: pitch
-is known to some 8 degrees only. A body leaning towards the camera shows little, nor one
-that leans with level shoulders: the axis of the torso, from the hips as the pose detector guesses them, was tried on the
-labelled photos and found nothing that the head and the shoulders had not (of 95 clear cases none, one more false alarm
-among 213). Of a photo upside down the face is found, and taken for upright.
+is known to some 8 degrees only. A body leaning towards the camera shows little, and one that leans with level shoulders
+nothing: the axis of the torso, from the hips as the pose detector guesses them, was tried on the labelled photos and
+found nothing that head and shoulders had not (none of 95 clear cases more, and one more false alarm among 213). In a
+photo upside down the face is found and taken for upright.
 """
 
 from __future__ import annotations
