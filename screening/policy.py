@@ -263,7 +263,7 @@ def judge(policy: Policy, rule: Rule, found: Measurement | NotMeasured) -> RuleR
     if status != "pass":
         reason, fix = (limits.fail if status == "fail" else limits.warn or limits.fail), limits.fix
     value = format(worst.value, ".0f" if abs(worst.value) >= 10 else ".2g")
-    words = _Words(worst.words | {"value": value, "percent": format(worst.value, ".0%")})
+    words = _Words({**worst.words, "value": value, "percent": format(worst.value, ".0%")})
     judged.sort(key=lambda j: (-_RANK[j[0]], j[1]))
     evidence: list[Evidence] = []
     for found_status, _, m, p in judged:
