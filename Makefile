@@ -7,7 +7,7 @@ EXTRAS := api mcp ray parquet heic convert dev
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup models demo test lint format serve docs table speed train lock wheel clean
+.PHONY: setup models demo test lint format serve docs table speed train lock audit wheel clean
 
 setup: models ## the environment in .venv with every extra but training, and the model store
 
@@ -65,9 +65,19 @@ lock: ## resolve requirements.lock anew, for every Python and platform
 	build/lock/bin/uv pip compile pyproject.toml -o requirements.lock --universal --python-version 3.11 --upgrade \
 	  $(EXTRAS:%=--extra %) --no-emit-index-url --no-emit-find-links --no-header --annotation-style line -q
 
-wheel: setup ## a wheel that carries the networks and the service
+audit: setup ## known vulnerabilities of what is locked, and the licence of every package
+	$(PYTHON) -m venv build/audit && build/audit/bin/python -m pip -q install pip-audit pip-licenses
+	build/audit/bin/pip-audit --requirement requirements.lock --no-deps --disable-pip --progress-spinner off
+	build/audit/bin/pip-licenses --python $(BIN)/python --order license
+
+wheel: setup ## the sdist, and from it a wheel that carries networks and service; tried in an empty environment
+	rm -rf dist
 	$(PYTHON) -m venv build/wheel && build/wheel/bin/python -m pip -q install build
-	build/wheel/bin/python -m build --wheel --outdir dist
+	build/wheel/bin/python -m build --outdir dist
+	$(PYTHON) -m venv --clear build/empty
+	build/empty/bin/python -m pip -q install --constraint requirements.lock dist/*.whl
+	$(BIN)/python -c "from fixtures.make import RENDERERS; RENDERERS['conforming']().save('build/photo.jpg')"
+	cd build && empty/bin/screening check photo.jpg || test $$? = 1
 
 clean: ## everything that was made, but the environments
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

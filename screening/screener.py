@@ -20,7 +20,7 @@ from screening.policy import Policy, judge
 from screening.report import Crop, Report, RuleResult, Verdict
 from screening.rules.base import ORDER, Rule, registry
 from screening.scene import Scene
-from screening.source import read
+from screening.source import name_of, read
 from screening.types import Image, Photo
 
 Source = str | Path | bytes | BinaryIO | PillowImage.Image | Image
@@ -74,8 +74,7 @@ class Screener:
         except ModelError:
             raise
         except ScreeningError as error:
-            shown = name or (Path(source).name if isinstance(source, str | Path) else "photo")
-            return self.error_report(shown, error), None
+            return self.error_report(name or name_of(source), error), None
         scene = Scene(photo)
         scene.timings["decode"] = (time.perf_counter() - started) * 1000
         return self._report(scene), photo

@@ -34,8 +34,14 @@ def read(source: Source, *, max_bytes: int = MAX_BYTES) -> tuple[bytes, str]:
     return _from_file(source, max_bytes)
 
 
+def name_of(source: object) -> str:
+    """The name that `read` gives; `UNNAMED` for what has none."""
+    given = source if isinstance(source, str | Path) else getattr(source, "name", None)
+    return (Path(given).name or str(given) if isinstance(given, str | Path) else "") or UNNAMED
+
+
 def _from_path(path: Path, max_bytes: int) -> tuple[bytes, str]:
-    name = path.name or str(path)
+    name = name_of(path)
     try:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
@@ -59,8 +65,7 @@ def _from_path(path: Path, max_bytes: int) -> tuple[bytes, str]:
 
 
 def _from_file(file: BinaryIO, max_bytes: int) -> tuple[bytes, str]:
-    given = getattr(file, "name", None)
-    name = (Path(given).name if isinstance(given, str) else "") or UNNAMED
+    name = name_of(file)
     if not callable(getattr(file, "read", None)):
         raise Unreadable(f"A {type(file).__name__} is no photo; give a path, bytes or a binary file object.")
     try:
