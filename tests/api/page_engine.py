@@ -48,7 +48,11 @@ class PageEngine(FakeEngine):
     names: list[str] = field(default_factory=list)
 
     def policies(self) -> list[dict[str, Any]]:
-        titles = ("Training from an image", "Phoenix-4", "Phoenix-4.5")
+        titles = (
+            "Tavus, training a replica from an image",
+            "Tavus, a face from an image by Phoenix-4",
+            "Tavus, a face from an image by Phoenix-4.5",
+        )
         return [p | {"title": t} for p, t in zip(super().policies(), titles, strict=True)]
 
     def rules(self) -> list[dict[str, Any]]:
