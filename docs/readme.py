@@ -21,7 +21,7 @@ README, PICTURE = Path("README.md"), Path("docs/demo.jpg")
 SHOWN = ("conforming", "hopper", "off_centre", "tilted", "two_persons", "mask")
 """Fixture photos, in the order of the picture."""
 BEGIN, END = "<!-- demo: written by `python -m docs.readme` -->", "<!-- /demo -->"
-HEIGHT, GAP = 360, 6
+ROW, WIDTH, GAP = 3, 1200, 6
 
 
 def text(reports: list[Report]) -> str:
@@ -34,16 +34,26 @@ def text(reports: list[Report]) -> str:
 
 
 def picture(pictures: list[Pixels]) -> Image.Image:
-    """All in a row of `HEIGHT` pixels."""
+    """In rows of `ROW` pictures, all rows `WIDTH` pixels wide."""
     images = [Image.fromarray(p) for p in pictures]
-    images = [
-        i.resize((round(i.width * HEIGHT / i.height), HEIGHT), Image.Resampling.LANCZOS) for i in images
-    ]
-    row = Image.new("RGB", (sum(i.width + GAP for i in images) - GAP, HEIGHT), "white")
+    rows = [_row(images[i : i + ROW]) for i in range(0, len(images), ROW)]
+    whole = Image.new("RGB", (WIDTH, sum(row.height + GAP for row in rows) - GAP), "white")
+    top = 0
+    for row in rows:
+        whole.paste(row, (0, top))
+        top += row.height + GAP
+    return whole
+
+
+def _row(images: list[Image.Image]) -> Image.Image:
+    """Side by side, of one height."""
+    height = round((WIDTH - GAP * (len(images) - 1)) / sum(i.width / i.height for i in images))
+    row = Image.new("RGB", (WIDTH, height), "white")
     left = 0
     for image in images:
-        row.paste(image, (left, 0))
-        left += image.width + GAP
+        small = image.resize((round(image.width * height / image.height), height), Image.Resampling.LANCZOS)
+        row.paste(small, (left, 0))
+        left += small.width + GAP
     return row
 
 

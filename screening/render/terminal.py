@@ -45,6 +45,13 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def _number(value: float) -> str:
+    """Three digits, without an exponent."""
+    if abs(value) >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.3f}"
+
+
 class Terminal:
     """Prints reports on a console.
 
@@ -187,7 +194,7 @@ class Terminal:
                 )
                 if limit is not None
             ]  # fmt: skip
-            parts.append(f"{m.name} {m.value:.3g}{unit}" + (f" ({', '.join(limits)})" if limits else ""))
+            parts.append(f"{m.name} {_number(m.value)}{unit}" + (f" ({', '.join(limits)})" if limits else ""))
         return "; ".join(parts)
 
     def _rest(self, report: Report) -> Iterator[Text]:
