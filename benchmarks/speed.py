@@ -120,8 +120,7 @@ def noted() -> Iterator[list[Call]]:
     run = sessions.Session.run
 
     def noting(self: sessions.Session, tensor: Floats, *outputs: str) -> list[Floats]:
-        name = next(n for n, s in sessions._sessions.items() if s is self)
-        calls.append(Call(name, tensor.copy(), outputs))
+        calls.append(Call(self.name, tensor.copy(), outputs))
         return run(self, tensor, *outputs)
 
     sessions.Session.run = noting  # type: ignore[method-assign]
