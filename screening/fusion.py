@@ -1,49 +1,85 @@
-"""One probability from two networks that looked at the same thing in different crops."""
+"""One probability from what several networks say of the same thing, in different crops.
+
+Each answer is a weighted sum of log-odds. The weights (`data/fusion.json`) were fitted on labelled photos that none of
+the networks was trained on, by `models/training/fuse.py`.
+"""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
 
-PAIRS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "glasses": (("glasses",), ("glasses",)),
-    "eyeglasses": (("eyeglasses",), ()),
-    "sunglasses": (("sunglasses",), ("sunglasses",)),
-    "headwear": (("headwear",), ("headwear",)),
-    "hat": (("hat",), ("hat",)),
-    "scarf_turban": (("scarf_or_turban",), ("scarf_turban",)),
-    "hood": (("hood",), ("hood",)),
-    "headphones": (("headphones",), ("headphones",)),
-    "covered": (("covered",), ("face_covered",)),
-    "mask": (("mask",), ("face_mask",)),
-    "hand": (("hand",), ("face_hand",)),
-    "object": (("object",), ("face_object",)),
-    "earring": (("earring",), ("earrings",)),
-    "necklace": ((), ("necklace",)),
-    "hair_over_shoulder": ((), ("hair_over_shoulder",)),
-    "hair_across_face": (("hair_across_face",), ("hair_across_face",)),
-    "strong_shadow": (("strong_shadow",), ()),
-    "second_person": (("second_face",), ("second_person",)),
+Answers = Mapping[str, float]
+"""`network.attribute` -> probability, for the networks that looked."""
+
+SOURCES: Mapping[str, tuple[str, ...]] = {
+    "glasses": ("face.glasses", "upper.glasses", "detail.glasses"),
+    "headwear": ("face.headwear", "upper.headwear", "upper.hat", "upper.scarf_turban"),
+    "headphones": ("face.headphones", "upper.headphones", "detail.headphones"),
+    "covered": ("face.covered", "upper.face_covered", "detail.face_covered"),
+    "earring": ("face.earring", "upper.earrings", "detail.earrings"),
+    "necklace": ("upper.necklace", "detail.necklace"),
+    "hair_over_shoulder": ("upper.hair_over_shoulder", "detail.hair_over_shoulder"),
+    "hair_across_face": ("face.hair_across_face", "upper.hair_across_face", "detail.hair_across_face"),
+    "second_person": ("photo.second_person", "upper.second_person", "face.second_face"),
+    "human": ("photo.human", "face.human"),
 }
-"""Attribute: its names in the face network and in the head-and-shoulders network."""
+"""Attribute -> whose answers are weighed for it. Where the subject has no face, only the whole photo answers."""
+
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "eyeglasses": ("face.eyeglasses",),
+    "sunglasses": ("face.sunglasses", "upper.sunglasses"),
+    "hat": ("face.hat", "upper.hat"),
+    "scarf_turban": ("face.scarf_or_turban", "upper.scarf_turban"),
+    "hood": ("face.hood", "upper.hood"),
+    "mask": ("face.mask", "upper.face_mask", "detail.face_mask"),
+    "hand": ("face.hand", "upper.face_hand", "detail.face_hand"),
+    "object": ("face.object", "upper.face_object", "detail.face_object"),
+}
+"""Kinds that only choose the word of a sentence: whose answers are averaged."""
 
 
-def logit(p: float) -> float:
+def log_odds(p: float) -> float:
+    """Of a probability, kept within 1 in 10,000 of certainty."""
     p = min(max(p, 1e-4), 1 - 1e-4)
     return math.log(p / (1 - p))
 
 
-def mean_of(probabilities: list[float]) -> float:
-    """The probability whose log-odds are the mean of the given ones' (a product of experts with equal say)."""
-    return 1 / (1 + math.exp(-sum(map(logit, probabilities)) / len(probabilities)))
+@cache
+def weights() -> Mapping[str, Mapping[str, float]]:
+    """Attribute -> {"bias": ..., source: weight}."""
+    text = resources.files("screening.data").joinpath("fusion.json").read_text("utf-8")
+    found: dict[str, dict[str, float]] = json.loads(text)
+    if {name: {"bias", *of} for name, of in SOURCES.items()} != {name: set(w) for name, w in found.items()}:
+        raise ValueError("fusion.json weighs other answers than this version knows; fit it again.")
+    return MappingProxyType(found)
 
 
-def fuse(face: Mapping[str, float], upper: Mapping[str, float]) -> Mapping[str, float]:
-    """Attribute -> probability; the keys of `PAIRS` and `jewelry`, which is either of its parts."""
-    fused = {
-        name: mean_of([face[n] for n in in_face] + [upper[n] for n in in_upper])
-        for name, (in_face, in_upper) in PAIRS.items()
-    }
+def weigh(name: str, answers: Answers) -> float:
+    """The probability of one attribute of `SOURCES`. An answer that is missing leaves the others their say, scaled up."""
+    own = weights()[name]
+    there = [source for source in SOURCES[name] if source in answers]
+    if not there:
+        raise ValueError(f"nothing was answered about {name}")
+    if len(there) < len(SOURCES[name]):
+        total = sum(log_odds(answers[source]) for source in there) / len(there)
+    else:
+        total = own["bias"] + sum(own[source] * log_odds(answers[source]) for source in there)
+    return 1 / (1 + math.exp(-total))
+
+
+def fuse(answers: Answers) -> Mapping[str, float]:
+    """What a subject wears and shows: the keys of `SOURCES` and `KINDS` but for `human` and `second_person`, and
+    `jewelry`, which is either of its parts.
+    """
+    fused = {name: weigh(name, answers) for name in SOURCES if name not in ("human", "second_person")}
+    for name, sources in KINDS.items():
+        mean = sum(log_odds(answers[source]) for source in sources) / len(sources)
+        fused[name] = 1 / (1 + math.exp(-mean))
     fused["jewelry"] = 1 - (1 - fused["earring"]) * (1 - fused["necklace"])
     return fused
 
@@ -53,20 +89,14 @@ def fuse_kind(whole: Mapping[str, float], face: Mapping[str, float] | None) -> M
 
     The whole-photo network knows figures as one kind; the face network says which.
     """
-    if face is None:
-        return {
-            "human": whole["human"],
-            "drawn": whole["figure"],
-            "statue": 0.0,
-            "animal": whole["animal"],
-            "nothing": whole["nothing"],
-        }
-    human = mean_of([whole["human"], face["human"]])
+    answers = {"photo.human": whole["human"]} | ({} if face is None else {"face.human": face["human"]})
+    human = weigh("human", answers)
+    seen = face or {}
     others = {
-        "drawn": whole["figure"] * 0.5 + face["drawn"],
-        "statue": whole["figure"] * 0.5 + face["statue"],
-        "animal": whole["animal"] + face["animal"],
-        "nothing": whole["nothing"] + face["nothing"],
+        "drawn": whole["figure"] * 0.5 + seen.get("drawn", 0.0),
+        "statue": whole["figure"] * 0.5 * (face is not None) + seen.get("statue", 0.0),
+        "animal": whole["animal"] + seen.get("animal", 0.0),
+        "nothing": whole["nothing"] + seen.get("nothing", 0.0),
     }
     total = sum(others.values()) or 1.0
-    return {"human": human} | {k: (1 - human) * v / total for k, v in others.items()}
+    return {"human": human} | {kind: (1 - human) * value / total for kind, value in others.items()}

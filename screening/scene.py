@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from screening.errors import ModelMissing
-from screening.fusion import fuse, fuse_kind, mean_of
+from screening.fusion import fuse, fuse_kind, weigh
 from screening.geometry import Geometry, regions_of
 from screening.headpose import HeadPose, head_pose
 from screening.networks import (
@@ -227,12 +227,17 @@ class Scene:
         """What the whole photo shows: second persons, kind, nobody."""
         return _trained(trained.photo).run(self.pyramid)
 
+    @observation(trained.DETAIL)
+    def detail(self) -> Mapping[str, float] | None:
+        """Small things near ears, mouth and neck, from a closer crop; None without a face."""
+        box = self._face_box()
+        return None if box is None else _trained(trained.detail).run(self.pyramid, box)
+
     @observation()
     def attributes(self) -> Mapping[str, float] | None:
-        """What the subject wears and shows, by face crop and head-and-shoulders crop together; None without a face."""
-        if self.face_attributes is None or self.upper is None:
-            return None
-        return fuse(self.face_attributes.attributes, self.upper.attributes)
+        """What the subject wears and shows, by all crops of the person together; None without a face."""
+        answers = self._answers()
+        return None if answers is None else fuse(answers)
 
     @observation()
     def kind(self) -> Mapping[str, float]:
@@ -241,11 +246,18 @@ class Scene:
 
     @observation()
     def second_person(self) -> float:
-        """Probability of a second person, by whole photo and the crop around the subject together."""
-        seen = [self.whole.attributes["second_person"]]
-        if self.attributes is not None:
-            seen.append(self.attributes["second_person"])
-        return mean_of(seen)
+        """Probability of a second person, by whole photo and the crops around the subject together."""
+        answers = {"photo.second_person": self.whole.attributes["second_person"]}
+        return weigh("second_person", answers | (self._answers() or {}))
+
+    def _answers(self) -> dict[str, float] | None:
+        """`network.attribute` -> probability, of the networks that look at the subject."""
+        if self.face_attributes is None or self.upper is None or self.detail is None:
+            return None
+        parts = {
+            "face": self.face_attributes.attributes, "upper": self.upper.attributes, "detail": self.detail,
+        }  # fmt: skip
+        return {f"{part}.{name}": value for part, found in parts.items() for name, value in found.items()}
 
     @observation()
     def regions(self) -> Mapping[str, tuple[Box, ...]] | None:

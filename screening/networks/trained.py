@@ -6,12 +6,13 @@ import json
 from functools import cache
 
 from screening.networks import store
+from screening.networks.detail import DetailNetwork
 from screening.networks.face import FaceNetwork
 from screening.networks.photo import PhotoNetwork
 from screening.networks.session import session
 from screening.networks.upper import UpperNetwork
 
-FACE, UPPER, PHOTO = "face", "upper", "scene"
+FACE, UPPER, DETAIL, PHOTO = "face", "upper", "detail", "scene"
 
 
 @cache
@@ -24,6 +25,12 @@ def face() -> FaceNetwork:
 def upper() -> UpperNetwork:
     """Raises ModelMissing, ModelAltered."""
     return UpperNetwork(session(UPPER), json.loads(store.read_calibration(UPPER)))
+
+
+@cache
+def detail() -> DetailNetwork:
+    """Raises ModelMissing, ModelAltered."""
+    return DetailNetwork(session(DETAIL), json.loads(store.read_calibration(DETAIL)))
 
 
 @cache
