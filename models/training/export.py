@@ -114,13 +114,13 @@ def calibrate(model: Path, cache: Path) -> dict[str, Any]:
     exact = (low >= 0) & (low == high)
     kind = table["kind"].astype(int)
     minor = np.where((low >= 0) & (high < 18), 1, np.where(low >= 18, 0, -1))
-    # the two heads for "under 18", weighted where it is decided: exact ages of 10 to 30
-    near = exact & (low >= 10) & (low <= 30)
+    # the two heads for "under 18", weighted where it is decided: minors and young adults
+    near = (minor == 1) | ((minor == 0) & (low <= 30))
     parts = np.stack([minor_scores(outputs, (0, 1, 0)), minor_scores(outputs, (0, 0, 1))], 1)
     fit = LogisticRegression().fit(parts[near], minor[near])
     weights = (0.0, *(max(float(w), 0.0) for w in fit.coef_[0]))
     scores = minor_scores(outputs, weights)
-    maps = {"under_18": logistic_map(scores[exact], minor[exact])}
+    maps = {"under_18": logistic_map(scores[minor >= 0], minor[minor >= 0])}
     for index, name in enumerate(ATTRIBUTES):
         labels = table["attributes"][:, index]
         known = labels >= 0
