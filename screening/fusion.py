@@ -25,9 +25,11 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
     "necklace": ("upper.necklace", "detail.necklace"),
     "hair_over_shoulder": ("upper.hair_over_shoulder", "detail.hair_over_shoulder"),
     "hair_across_face": ("face.hair_across_face", "upper.hair_across_face", "detail.hair_across_face"),
-    "second_person": ("photo.second_person", "upper.second_person", "face.second_face"),
+    "second_person": (
+        "photo.second_person", "others.second_person", "upper.second_person", "face.second_face",
+    ),
     "human": ("photo.human", "face.human"),
-}
+}  # fmt: skip
 """Attribute -> whose answers are weighed for it. Where the subject has no face, only the whole photo answers."""
 
 KINDS: Mapping[str, tuple[str, ...]] = {

@@ -24,6 +24,7 @@ from screening.networks import (
     manifest,
     pose_detection,
     pose_landmark,
+    selfie_segmentation,
     trained,
 )
 from screening.networks.face import FaceAttributes, from_detection
@@ -233,6 +234,15 @@ class Scene:
         box = self._face_box()
         return None if box is None else _trained(trained.detail).run(self.pyramid, box)
 
+    @observation(selfie_segmentation.NETWORK, trained.OTHERS)
+    def others(self) -> float | None:
+        """Probability of a second person, by where there is person that is not the subject; None without a face."""
+        box = self._face_box()
+        if box is None:
+            return None
+        mask = selfie_segmentation.person_probability(self.pyramid)
+        return _trained(trained.others).run(mask, self.pyramid.width, self.pyramid.height, box)
+
     @observation()
     def attributes(self) -> Mapping[str, float] | None:
         """What the subject wears and shows, by all crops of the person together; None without a face."""
@@ -248,6 +258,8 @@ class Scene:
     def second_person(self) -> float:
         """Probability of a second person, by whole photo and the crops around the subject together."""
         answers = {"photo.second_person": self.whole.attributes["second_person"]}
+        if self.others is not None:
+            answers["others.second_person"] = self.others
         return weigh("second_person", answers | (self._answers() or {}))
 
     def _answers(self) -> dict[str, float] | None:

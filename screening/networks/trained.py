@@ -8,11 +8,12 @@ from functools import cache
 from screening.networks import store
 from screening.networks.detail import DetailNetwork
 from screening.networks.face import FaceNetwork
+from screening.networks.others import OthersNetwork
 from screening.networks.photo import PhotoNetwork
 from screening.networks.session import session
 from screening.networks.upper import UpperNetwork
 
-FACE, UPPER, DETAIL, PHOTO = "face", "upper", "detail", "scene"
+FACE, UPPER, DETAIL, PHOTO, OTHERS = "face", "upper", "detail", "scene", "others"
 
 
 @cache
@@ -37,3 +38,9 @@ def detail() -> DetailNetwork:
 def photo() -> PhotoNetwork:
     """Raises ModelMissing, ModelAltered."""
     return PhotoNetwork(session(PHOTO), json.loads(store.read_calibration(PHOTO)))
+
+
+@cache
+def others() -> OthersNetwork:
+    """Raises ModelMissing, ModelAltered."""
+    return OthersNetwork(session(OTHERS), json.loads(store.read_calibration(OTHERS)))
