@@ -246,8 +246,7 @@ class Scene:
     @observation()
     def attributes(self) -> Mapping[str, float] | None:
         """What the subject wears and shows, by all crops of the person together; None without a face."""
-        answers = self._answers()
-        return None if answers is None else fuse(answers)
+        return None if self.answers is None else fuse(self.answers)
 
     @observation()
     def kind(self) -> Mapping[str, float]:
@@ -260,10 +259,11 @@ class Scene:
         answers = {"photo.second_person": self.whole.attributes["second_person"]}
         if self.others is not None:
             answers["others.second_person"] = self.others
-        return weigh("second_person", answers | (self._answers() or {}))
+        return weigh("second_person", answers | dict(self.answers or {}))
 
-    def _answers(self) -> dict[str, float] | None:
-        """`network.attribute` -> probability, of the networks that look at the subject."""
+    @observation()
+    def answers(self) -> Mapping[str, float] | None:
+        """`network.attribute` -> probability, of the networks that look at the subject; None without a face."""
         if self.face_attributes is None or self.upper is None or self.detail is None:
             return None
         parts = {

@@ -36,7 +36,7 @@ UPPER = {
 def answers(path: Path) -> dict[str, float]:
     """What every network says of one photo, and whether there was a face."""
     scene = Scene(decode(path.read_bytes(), path.name))
-    found = dict(scene._answers() or {})
+    found = dict(scene.answers or {})
     found["photo.second_person"] = scene.whole.attributes["second_person"]
     if scene.others is not None:
         found["others.second_person"] = scene.others
