@@ -62,7 +62,7 @@ def weights() -> Mapping[str, Mapping[str, float]]:
 
 
 def weigh(name: str, answers: Answers) -> float:
-    """The probability of one attribute of `SOURCES`. An answer that is missing leaves the others their say, scaled up."""
+    """The probability of one attribute of `SOURCES`. Without all the answers, the mean of those there."""
     own = weights()[name]
     there = [source for source in SOURCES[name] if source in answers]
     if not there:

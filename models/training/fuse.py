@@ -67,7 +67,9 @@ def fit(scores: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
 
     def loss(p: np.ndarray) -> float:
         z = p[0] + scores @ p[1:]
-        return float((weight * (np.logaddexp(0, z) - labels * z)).sum() + HELD_NEAR * ((p[1:] - start) ** 2).sum())
+        return float(
+            (weight * (np.logaddexp(0, z) - labels * z)).sum() + HELD_NEAR * ((p[1:] - start) ** 2).sum()
+        )
 
     bounds = [(-5.0, 5.0)] + [(0.0, 2.0)] * len(start)
     found = minimize(loss, np.concatenate([[0.0], start]), bounds=bounds).x

@@ -50,7 +50,12 @@ class OthersNet(nn.Module):
             layers += [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
         self.body = nn.Sequential(*layers)
         self.head = nn.Sequential(
-            nn.Flatten(), nn.Dropout(0.4), nn.Linear(48 * 25, 32), nn.ReLU(), nn.Dropout(0.3), nn.Linear(32, 1)
+            nn.Flatten(),
+            nn.Dropout(0.4),
+            nn.Linear(48 * 25, 32),
+            nn.ReLU(),
+            nn.Dropout(0.3),
+            nn.Linear(32, 1),
         )
         line = torch.linspace(-1, 1, SIZE)
         self.register_buffer("place", torch.stack(torch.meshgrid(line, line, indexing="ij"))[None])
@@ -64,7 +69,12 @@ def pictures(labels: Path) -> Iterator[tuple[str, float, bool]]:
     """File under the raw folder, second person (1, 0), held out."""
     for row in read_rows(labels / "portraits.csv"):
         codes = row["codes"].split()
-        if row["one_person"] in ("0", "2") and row["human"] == "0" and "N2" not in codes and "T1" not in codes:
+        if (
+            row["one_person"] in ("0", "2")
+            and row["human"] == "0"
+            and "N2" not in codes
+            and "T1" not in codes
+        ):
             yield row["file"], float(row["one_person"] == "2"), portrait_validates(row["person_group"])
     rows = [r for r in read_rows(labels / "faces_labels.csv") if "X" not in r["codes"]]
     random.Random(0).shuffle(rows)
@@ -107,7 +117,9 @@ def varied(grids: Tensor) -> Tensor:
     move = torch.empty(count, 2).uniform_(-0.08, 0.08)
     theta = torch.zeros(count, 2, 3)
     theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = flip * scale, scale, move
-    turned = F.grid_sample(grids, F.affine_grid(theta, list(grids.shape), align_corners=False), align_corners=False)
+    turned = F.grid_sample(
+        grids, F.affine_grid(theta, list(grids.shape), align_corners=False), align_corners=False
+    )
     gain = torch.empty(count, 1, 1, 1).uniform_(0.85, 1.0)
     return torch.cat([turned[:, :1] * gain, turned[:, 1:]], 1)
 

@@ -1,4 +1,4 @@
-"""Other people by where there is person in the photo that is not the subject: the person mask, laid out around the face.
+"""Other people by where there is person that is not the subject: the person mask, laid out around the face.
 
 Input: the mask of people over the whole photo and the box around the subject's face mesh. Output: the calibrated
 probability of a second person (`models/others.json`, written by `models/training/others_train.py`).
