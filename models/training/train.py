@@ -56,6 +56,10 @@ def train(
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config["average"]), use_buffers=True)
     optimizer = optimiser(network, config)
     start, spent, last = 0, 0.0, run / "last.pt"
+    if "start" in config:  # the averaged weights of an earlier run
+        earlier = torch.load(config["start"], weights_only=True)["averaged"]
+        averaged.load_state_dict(earlier)
+        network.load_state_dict(averaged.module.state_dict())
     if last.exists():
         state = torch.load(last, weights_only=True)
         network.load_state_dict(state["network"])
