@@ -1,7 +1,7 @@
 """Puts the figures into the cards: `python -m models.training.cards HELD_OUT.json [--age FIGURES.json]`.
 
-HELD_OUT is what `held_out.py` wrote, FIGURES what `evaluate.py --json` wrote. Each card in `models/cards` keeps its text;
-what stands between `<!-- figures -->` and `<!-- end of figures -->` is written anew.
+HELD_OUT is what `held_out.py` wrote, FIGURES what `evaluate.py --json` wrote. Each card in `models/cards` keeps its
+text; what stands between `<!-- figures -->` and `<!-- end of figures -->` is written anew.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,7 @@ def line_of(name: str, probabilities: np.ndarray, truths: np.ndarray) -> list[st
     low, high = found.get("interval", ["-", "-"])  # type: ignore[misc]
     error = sum(
         abs(float(probabilities[b].mean()) - float(truths[b].mean())) * b.mean()
-        for b in (
-            (probabilities >= a) & (probabilities < z + (z == 1))
-            for a, z in zip(BINS, BINS[1:], strict=False)
-        )
+        for b in ((probabilities >= a) & (probabilities < z + (z == 1)) for a, z in pairwise(BINS))
         if b.any()
     )
     return [
@@ -87,7 +85,7 @@ def by_group(probabilities: np.ndarray, truths: np.ndarray, kept: Sequence[Photo
 def reliability(probabilities: np.ndarray, truths: np.ndarray) -> list[str]:
     """Share that is true per bin of the probability."""
     cells = []
-    for low, high in zip(BINS, BINS[1:], strict=False):
+    for low, high in pairwise(BINS):
         inside = (probabilities >= low) & (probabilities < high + (high == 1))
         cells.append(f"{truths[inside].mean():.2f} ({inside.sum()})" if inside.any() else "-")
     return cells
@@ -126,7 +124,7 @@ def figures(photos: Sequence[Photo], prefix: str) -> str:
             probabilities, truths, _ = pairs(photos, name, source)
             rows.append(line_of(source.split(".")[1], probabilities, truths))
             curves.append([source.split(".")[1], *reliability(probabilities, truths)])
-    edges = [f"{a:g} to {b:g}" for a, b in zip(BINS, BINS[1:], strict=False)]
+    edges = [f"{a:g} to {b:g}" for a, b in pairwise(BINS)]
     head = ["attribute", "there", "not there", "AUC", "recall at 2 % false alarm (95 %)", "calibration error"]
     return "\n\n".join([
         "Portraits held out, whole photos at run time's own crops:", table(head, rows),
