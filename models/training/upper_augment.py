@@ -9,12 +9,11 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
-from screening.networks.upper import ATTRIBUTES, SIZE
+from screening.networks.upper import ATTRIBUTES
 
 from .upper_data import UNKNOWN
 from .upper_overlays import Overlays
 
-PASTED = {"headphones": 0.06, "necklace": 0.03, "earring": 0.03, "glasses": 0.015, "mask": 0.025, "hat": 0.01}
 #: Attributes that a paste may hide: no longer known.
 _HIDDEN = {"headphones": ("earrings",), "mask": ("necklace",), "hat": ("hair_across_face",)}
 
@@ -26,10 +25,13 @@ def augment(
     mesh: np.ndarray,
     overlays: Overlays,
     rng: np.random.Generator,
-    size: int = SIZE,
-    pasted: Mapping[str, float] = PASTED,
+    size: int,
+    pasted: Mapping[str, float],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(size, size, 3) uint8, (size / 2, size / 2) uint8 codes and (16,) labels from one row of the pack."""
+    """(size, size, 3) uint8, (size / 2, size / 2) uint8 codes and (16,) labels from one row of the pack.
+
+    `pasted`: share of the crops that get each kind of accessory.
+    """
     crop, mask, labels = crop.copy(), mask.copy(), labels.copy()
     draw = rng.random()
     if np.isfinite(mesh).all():

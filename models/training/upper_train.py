@@ -4,9 +4,9 @@
     python -m models.training.upper_train evaluate CONFIG
     python -m models.training.upper_train export CONFIG
 
-CONFIG is a TOML file (config/upper.toml) with the folders and the numbers. Training stops when its minutes
-are spent: the learning rate
-follows the clock, so that a busy machine gives a shorter schedule, never a broken one.
+CONFIG is a TOML file with the folders and the numbers: config/upper.toml, or config/detail.toml for the closer crop.
+Training stops when its minutes are spent: the learning rate follows the clock, so that a busy machine gives a shorter
+schedule, never a broken one.
 """
 
 from __future__ import annotations
@@ -25,24 +25,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from screening.networks.upper import ATTRIBUTES, CLASSES, SIZE
+from screening.networks.upper import ATTRIBUTES, CLASSES
 
 from .halve import store_halved
 from .upper_augment import augment
-from .upper_data import CODES, SIDE, UNKNOWN
+from .upper_data import CODES, UNKNOWN
 from .upper_network import UpperNet
 from .upper_overlays import Overlays
 from .upper_replay import Replay
 from .upper_scores import iou_per_class, platt, score
 
-SET_SHARES = {
-    "portraits": 0.38, "ccp": 0.22, "celeb1k_hair": 0.12, "celebamask": 0.09, "fairface": 0.10, "hair_figaro_lfw": 0.05,
-    "mask_chandrika": 0.02, "mask_rmfd": 0.01, "kinds": 0.0, "zoom": 0.01,
-}  # fmt: skip
-RARE = {
-    "headphones": 6.0, "hair_across_face": 4.0, "scarf_turban": 3.0, "hood": 4.0, "face_covered": 3.0, "headwear": 1.5,
-    "necklace": 2.0, "earrings": 1.3, "sunglasses": 1.2, "hair_over_shoulder": 1.2, "second_person": 1.2,
-}  # fmt: skip
 CLASS_WEIGHTS = (1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 1.5, 4.0, 4.0)
 
 
@@ -102,8 +94,8 @@ def train(config: dict, resume: bool) -> None:
     pack, overlays = Pack(Path(config["pack"])), Overlays(Path(config["overlays"]))
     net, ema = UpperNet(Path(config["graph"])), UpperNet(Path(config["graph"]))
     net, ema = (n.to(memory_format=torch.channels_last) for n in (net, ema))
-    if "start" in config:  # weights of an earlier run; what they lack begins anew
-        net.load_state_dict(torch.load(config["start"], weights_only=True), strict=False)
+    if "start" in config:  # the averaged weights of an earlier run
+        net.load_state_dict(torch.load(config["start"], weights_only=True)["ema"])
     ema.load_state_dict(net.state_dict())
     tuned = [p for p in net.backbone.parameters() if p.requires_grad]
     fresh = [p for n, p in net.named_parameters() if not n.startswith("backbone.")]
@@ -112,7 +104,7 @@ def train(config: dict, resume: bool) -> None:
         weight_decay=0.02,
     )
     peak = [group["lr"] for group in optimizer.param_groups]
-    weights = pack.weights(SET_SHARES, RARE)
+    weights = pack.weights(config["shares"], config["rare"])
     share = np.nansum((pack.labels > 0.5) * weights[:, None], 0) / np.nansum(
         np.isfinite(pack.labels) * weights[:, None], 0
     )
@@ -135,7 +127,17 @@ def train(config: dict, resume: bool) -> None:
             group["lr"] = lr * min(1, (step + 1) / 60) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
         rows = rng.choice(len(weights), batch, p=weights)
         items = [
-            augment(pack.crops[i], pack.masks[i], pack.labels[i], pack.mesh[i], overlays, rng) for i in rows
+            augment(
+                pack.crops[i],
+                pack.masks[i],
+                pack.labels[i],
+                pack.mesh[i],
+                overlays,
+                rng,
+                config["size"],
+                config["pasted"],
+            )
+            for i in rows
         ]
         images = (
             torch.from_numpy(np.stack([i[0] for i in items]))
@@ -147,7 +149,7 @@ def train(config: dict, resume: bool) -> None:
             torch.from_numpy(np.stack([i[1] for i in items])),
             torch.from_numpy(np.stack([i[2] for i in items])),
         )
-        size = config["coarse_size"] if done < config["coarse_share"] else SIZE
+        size = config["coarse_size"] if done < config["coarse_share"] else config["size"]
         images, codes = sized(images, codes, size)
         net.train()
         with torch.autocast("cpu", torch.bfloat16):
@@ -215,14 +217,14 @@ def trained(config: dict) -> UpperNet:
     return net.eval().to(memory_format=torch.channels_last)
 
 
-def predict(net: UpperNet, pack: Pack, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Attribute logits (n, 16) and most likely classes (n, 64, 64) of packed rows, cut as at run time."""
-    edge = (SIDE - SIZE) // 2
+def predict(net: UpperNet, pack: Pack, rows: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Attribute logits (n, 16) and most likely classes (n, size / 4, size / 4) of packed rows, cut as at run time."""
+    edge = (pack.crops.shape[1] - size) // 2
     logits, classes = [], []
     with torch.inference_mode():
         for i in range(0, len(rows), 16):
             crops = np.stack(
-                [pack.crops[r][edge : edge + SIZE, edge : edge + SIZE] for r in rows[i : i + 16]]
+                [pack.crops[r][edge : edge + size, edge : edge + size] for r in rows[i : i + 16]]
             )
             images = (
                 torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
@@ -248,7 +250,8 @@ def evaluate(config: dict) -> None:
     torch.set_num_threads(1)
     pack = Pack(Path(config["pack"]))
     rows = held_out_rows(pack, config["held_out_per_set"])
-    logits, classes = predict(trained(config), pack, rows)
+    size = config["size"]
+    logits, classes = predict(trained(config), pack, rows, size)
     np.savez(Path(config["out"]) / "held_out.npz", rows=rows, logits=logits)
     labels = pack.labels[rows]
     portraits = pack.sets[rows] == "portraits"
@@ -258,12 +261,14 @@ def evaluate(config: dict) -> None:
         figures["portraits"][name] = score(logits[portraits & clear, k], labels[portraits & clear, k] == 1)
         figures["all"][name] = score(logits[clear, k], labels[clear, k] == 1)
         figures["platt"][name] = platt(logits[clear, k], labels[clear, k] == 1)
-    edge = (SIDE - SIZE) // 4
-    inner = slice(edge, edge + SIZE // 2)
+    edge = (pack.crops.shape[1] - size) // 4
+    inner = slice(edge, edge + size // 2)
     for name in ("celebamask", "ccp", "celeb1k_hair", "hair_figaro_lfw"):
         of = pack.sets[rows] == name
+        if not of.any():
+            continue
         figures[f"iou {name}"] = iou_per_class(
-            classes[of], codes_at(torch.from_numpy(pack.masks[rows[of]][:, inner, inner]), SIZE // 4).numpy()
+            classes[of], codes_at(torch.from_numpy(pack.masks[rows[of]][:, inner, inner]), size // 4).numpy()
         )
     (Path(config["out"]) / "figures.json").write_text(json.dumps(figures, indent=1))
     for group in ("portraits", "all"):
@@ -276,28 +281,28 @@ def evaluate(config: dict) -> None:
 
 
 class Exported(torch.nn.Module):
-    """Parsing as probabilities, so that the tool need not know how they were trained."""
+    """The attributes and, where asked for, the parsing as probabilities."""
 
-    def __init__(self, net: UpperNet) -> None:
+    def __init__(self, net: UpperNet, parsing: bool) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.parsing = net, parsing
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         attributes, parsing = self.net(image)
-        return attributes, parsing.softmax(1)
+        return (attributes, parsing.softmax(1)) if self.parsing else (attributes,)
 
 
 def export(config: dict) -> None:
     """Writes the ONNX file and, beside it, the calibration."""
-    net = Exported(trained(config)).to(memory_format=torch.contiguous_format).eval()
+    net = Exported(trained(config), config["parsing"]).to(memory_format=torch.contiguous_format).eval()
     path = Path(config["onnx"])
-    example = torch.rand(1, 3, SIZE, SIZE)
+    example = torch.rand(1, 3, config["size"], config["size"])
     torch.onnx.export(
         net,
         (example,),
         path,
         input_names=["image"],
-        output_names=["attributes", "parsing"],
+        output_names=["attributes", "parsing"] if config["parsing"] else ["attributes"],
         opset_version=17,
         dynamo=False,
     )

@@ -1,7 +1,7 @@
 """Small things near ears, mouth and neck, from a closer crop than head and shoulders.
 
-Input: the photo and the box around the face mesh. Output: a probability for each of `ATTRIBUTES`, calibrated on photos
-that the network was not trained on (`models/detail.json`, written by `models/training/detail_train.py`).
+Input: the photo and the box around the face mesh. Output: a probability for each of `upper.ATTRIBUTES`, calibrated on
+photos that the network was not trained on (`models/detail.json`, written by `models/training/upper_train.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from ..types import Box, Floats, Image
 from .preprocess import BORDER_ZERO, Pyramid, Region, crop_region, sigmoid, to_tensor
-from .upper import face_size
+from .upper import ATTRIBUTES, face_size
 
 SIZE = 224
 """Side of the network's input, pixels. Outside of the photo is black."""
@@ -22,12 +22,6 @@ SPAN = 2.2
 """Side of the crop, in sizes of the face (`upper.face_size`)."""
 DROP = 0.55
 """How far the crop's centre lies below the face's, in sizes of the face."""
-
-ATTRIBUTES = (
-    "earrings", "necklace", "headphones", "face_covered", "face_mask", "face_hand", "face_object",
-    "hair_over_shoulder", "hair_across_face", "glasses",
-)  # fmt: skip
-"""A part of `upper.ATTRIBUTES`, with the same meaning."""
 
 
 class Session(Protocol):
@@ -44,8 +38,8 @@ def region(face: Box, span: float = SPAN) -> Region:
 
 
 def preprocess(image: Image | Pyramid, face: Box) -> Floats:
-    """(1, 3, 224, 224) float32 in -1..1: the network's input."""
-    return to_tensor(crop_region(image, region(face), (SIZE, SIZE), BORDER_ZERO), low=-1)
+    """(1, 3, 224, 224) float32 in 0-1: the network's input."""
+    return to_tensor(crop_region(image, region(face), (SIZE, SIZE), BORDER_ZERO), low=0)
 
 
 class DetailNetwork:
