@@ -25,7 +25,8 @@ from .upper_data import NEAR_BENCHMARK, UNKNOWN, Labels, crop_mask, held_out, ma
 SIDE = 288
 MASK_SIDE = SIDE // 2
 SETS = (
-    "portraits", "ccp", "celeb1k_hair", "celebamask", "fairface", "mask_chandrika", "mask_rmfd", "kinds", "zoom",
+    "portraits", "ccp", "celeb1k_hair", "celebamask", "fairface", "utkface", "mask_chandrika", "mask_rmfd", "kinds",
+    "zoom",
 )  # fmt: skip
 
 

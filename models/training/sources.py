@@ -137,12 +137,20 @@ def fairface(raw: Path, labels: Path) -> Iterator[Sample]:
             yield sample
 
 
+_UTK = re.compile(r"(\d+)_([01])_([0-4])_(\d{12})")
+
+
+def utk_age(name: str) -> int:
+    """Years, 90 at most, from a file name of UTKFace."""
+    return min(int(name.split("_")[0]), 90)
+
+
 def utkface(raw: Path, labels: Path) -> Iterator[Sample]:
     for file in _files(raw, "utkface/data/UTKFace/*/*.jpg"):
-        match = re.match(r"(\d+)_([01])_([0-4])_(\d{12})", Path(file).name)
+        match = _UTK.match(Path(file).name)
         if match is None:  # a few names lack a field
             continue
-        age = min(int(match[1]), 90)
+        age = utk_age(Path(file).name)
         # crawled within one minute: often the same person or page
         group = f"utk {match[4]} {match[2]} {match[3]}"
         yield Sample(

@@ -27,7 +27,7 @@ from screening.networks.preprocess import BORDER_ZERO, Region, crop_region
 from screening.networks.upper import ATTRIBUTES, CLASSES, SPAN, region
 from screening.types import Box
 
-from .sources import portrait_validates
+from .sources import FAIRFACE_YEARS, portrait_validates, utk_age
 
 SIDE, WIDER = 320, 1.25
 MASK_SIDE = SIDE // 2
@@ -53,11 +53,11 @@ _CCP_UNKNOWN = (1, 2, 9, 33, 34, 56, 57)
 
 # letter and kinds (None: any) of the codes that mean each attribute
 _MEANING = dict(zip(ATTRIBUTES, (
-    "Rs", "Rf", "Hh", "Hv", "Hd", "H", "E", "G", "Gs", "Mm", "Mh", "Mo", "M", "Je", "Jn", "P",
+    "Rs", "Rf", "Hh", "Hv", "Hd", "H", "E", "G", "Gs", "Mm", "Mh", "Mo", "M", "Je", "Jn", "P", "K",
 ), strict=True))  # fmt: skip
 _RULES = {
     "R": "hair", "H": "headwear", "E": "headphones", "G": "glasses", "M": "face_covering", "J": "jewelry",
-    "P": "one_person",
+    "P": "one_person", "K": "adult",
 }  # fmt: skip
 
 
@@ -111,6 +111,11 @@ class Labels:
         self.raw = raw
         self.portraits = {r["file"]: r for r in read_rows(labels / "portraits.csv")}
         self.faces = {r["file"]: r["codes"] for r in read_rows(labels / "faces_labels.csv")}
+        self.years = {
+            r["file"]: FAIRFACE_YEARS[r["age"]]
+            for part in ("train", "val")
+            for r in read_rows(raw / f"fairface/fairface_label_{part}.csv")
+        }
         self.upper = {(r["set"], r["file"]): r["codes"] for r in read_rows(labels / "upper_labels.csv")}
 
     def attributes(self, set_name: str, file: str, mask: np.ndarray | None) -> np.ndarray:
@@ -119,12 +124,16 @@ class Labels:
         if set_name == "portraits":
             return labels_of_portrait(self.portraits[file])
         if set_name == "fairface":
-            return labels_of_codes(
-                self.faces[file.removeprefix("fair_face/")], ("hair_over_shoulder", "necklace")
-            )
+            codes = self.faces.get(file.removeprefix("fair_face/"))
+            silent = ("hair_over_shoulder", "necklace")
+            found = nothing if codes is None else labels_of_codes(codes, silent)
+            found[ATTRIBUTES.index("under_18")] = minor(self.years[file.removeprefix("fair_face/")])
+            return found
         if (set_name, file) in self.upper:
-            return labels_of_codes(self.upper[set_name, file])
+            return labels_of_codes(self.upper[set_name, file], ("under_18",))
         known: dict[str, float] = {}
+        if set_name == "utkface":
+            known = {"under_18": minor((utk_age(Path(file).name),) * 2)}
         if set_name == "celebamask" and mask is not None:
             for name, code, enough in (
                 ("glasses", 5, 80),
@@ -177,6 +186,11 @@ class Labels:
             return None
         is_hair = np.asarray(Image.open(self.raw / set_name / hair).convert("L")) > 127
         return np.where(is_hair, 2, NOT_HAIR).astype(np.uint8)
+
+
+def minor(years: tuple[int, int]) -> float:
+    """1 under 18, 0 of age, NaN where the years (from, to) straddle 18."""
+    return 1.0 if years[1] < 18 else 0.0 if years[0] >= 18 else np.nan
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

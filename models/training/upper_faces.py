@@ -23,9 +23,10 @@ from screening.networks.face_detection import FULL, SHORT, detect_faces
 
 from .locate import mesh
 from .pack import SAME, distance_function
+from .sources import FAIRFACE_YEARS, utk_age
 from .upper_data import read_rows
 
-TIGHT = ("fairface", "celebamask", "mask_rmfd", "mask_chandrika")
+TIGHT = ("fairface", "utkface", "celebamask", "mask_rmfd", "mask_chandrika")
 """Sets whose faces fill the picture: looked at with a margin of half its side."""
 #: folder, pattern, how many at most
 WHOLE_SETS = (
@@ -39,6 +40,10 @@ WHOLE_SETS = (
     ("mask_rmfd", "RWMFD_part_1/*/*", 300),
 )
 NEGATIVE_FACES = 2500
+AGES = ((0, 12, 1500), (13, 17, 900), (18, 24, 1500), (25, 40, 1200), (41, 90, 900))
+"""How many of UTKFace, from and to an age in years."""
+BUCKETS = ((0, 9, 2000), (20, 29, 1500), (30, 49, 700))
+"""How many of FairFace's pictures without other labels, by bounds of their age bucket."""
 
 
 def pictures(raw: Path, labels: Path) -> Iterator[tuple[str, str, list[int] | None]]:
@@ -52,12 +57,27 @@ def pictures(raw: Path, labels: Path) -> Iterator[tuple[str, str, list[int] | No
         found = sorted((raw / name).glob(pattern))
         for path in random.Random(pattern).sample(found, min(most, len(found))):
             yield name, str(path.relative_to(raw / name)), None
+    faces = sorted((raw / "utkface").glob("data/UTKFace/*/*.jpg"))
+    for low, high, most in AGES:
+        of = [path for path in faces if low <= utk_age(path.name) <= high]
+        for path in random.Random(low).sample(of, min(most, len(of))):
+            yield "utkface", str(path.relative_to(raw / "utkface")), None
+    known = {row["file"] for row in read_rows(labels / "faces_labels.csv")}
+    ages = read_rows(raw / "fairface/fairface_label_train.csv")
+    for low, high, most in BUCKETS:
+        of = [r["file"] for r in ages if r["file"] not in known and _within(FAIRFACE_YEARS[r["age"]], low, high)]
+        for file in random.Random(low).sample(of, min(most, len(of))):
+            yield "fairface", f"fair_face/{file}", None
     shown, nothing = [], []
     for row in read_rows(labels / "faces_labels.csv"):
         marked = any(c[0] in "GHMJREX" and c != "J1e" for c in row["codes"].split())
         (shown if marked else nothing).append(row["file"])
     for file in shown + random.Random(0).sample(nothing, min(NEGATIVE_FACES, len(nothing))):
         yield "fairface", f"fair_face/{file}", None
+
+
+def _within(years: tuple[int, int], low: int, high: int) -> bool:
+    return low <= years[0] and years[1] <= high
 
 
 def look(image: np.ndarray, part: list[int] | None, margin: int) -> dict:

@@ -95,7 +95,7 @@ def train(config: dict, resume: bool) -> None:
     net, ema = UpperNet(Path(config["graph"])), UpperNet(Path(config["graph"]))
     net, ema = (n.to(memory_format=torch.channels_last) for n in (net, ema))
     if "start" in config:  # the averaged weights of an earlier run
-        net.load_state_dict(torch.load(config["start"], weights_only=True)["ema"])
+        begin(net, torch.load(config["start"], weights_only=True)["ema"])
     ema.load_state_dict(net.state_dict())
     tuned = [p for p in net.backbone.parameters() if p.requires_grad]
     fresh = [p for n, p in net.named_parameters() if not n.startswith("backbone.")]
@@ -179,6 +179,14 @@ def train(config: dict, resume: bool) -> None:
             save(out, net, ema, optimizer, time.time() - started, step)
             saved = time.time()
     save(out, net, ema, optimizer, spent, step)
+
+
+def begin(net: UpperNet, earlier: Mapping[str, Tensor]) -> None:
+    """Loads an earlier run's weights; attributes that it did not have begin anew."""
+    own = net.state_dict()
+    for name, value in earlier.items():
+        own[name][: len(value)] = value
+    net.load_state_dict(own)
 
 
 def sized(images: Tensor, codes: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -31,6 +31,7 @@ DROP = 0.48
 ATTRIBUTES = (
     "hair_over_shoulder", "hair_across_face", "hat", "scarf_turban", "hood", "headwear", "headphones", "glasses",
     "sunglasses", "face_mask", "face_hand", "face_object", "face_covered", "earrings", "necklace", "second_person",
+    "under_18",
 )  # fmt: skip
 """`headwear`, `glasses` and `face_covered` mean any kind."""
 CLASSES = (
