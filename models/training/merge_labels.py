@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from .upper_data import read_rows
@@ -43,13 +44,26 @@ def row_of(codes: str) -> dict[str, str]:
     return found
 
 
+def origin(file: str, origins: Mapping[str, str]) -> str:
+    """The repository of SUBFOLDER/FILE, of the picture that it was cut from if it was; else the subfolder."""
+    found = origins.get(file)
+    if found is None:
+        return file.split("/")[0]
+    return origin(found, origins) if found in origins else found
+
+
 def merge(portraits: Path, folder: Path, out: Path) -> int:
     """Writes OUT; how many rows were added."""
     rows = read_rows(portraits)
     columns, known = list(rows[0]), len(rows)
+    origins: dict[str, str] = {}
+    for index in sorted(folder.glob("*/index.csv")):
+        with index.open(newline="") as lines:
+            origins |= {
+                f"{index.parent.name}/{line[0]}": line[2] if line[1] == "crop" else line[1]
+                for line in csv.reader(lines)
+            }
     for labels in sorted(folder.glob("*/labels.csv")):
-        with (labels.parent / "index.csv").open(newline="") as lines:
-            origin = {line[0]: line[1] for line in csv.reader(lines)}
         for row in {r["file"]: r for r in read_rows(labels)}.values():
             if not (labels.parent / row["file"]).exists():
                 raise FileNotFoundError(labels.parent / row["file"])
@@ -62,7 +76,7 @@ def merge(portraits: Path, folder: Path, out: Path) -> int:
             people = {k: row.get(k) or "" for k in ("sex", "age", "skin", "beard")}
             rows.append(
                 {"file": f"extra/{labels.parent.name}/{row['file']}", "codes": codes}
-                | found | people | {"person_group": origin.get(row["file"], labels.parent.name)}
+                | found | people | {"person_group": origin(f"{labels.parent.name}/{row['file']}", origins)}
             )  # fmt: skip
     with out.open("w", newline="") as lines:
         writer = csv.DictWriter(lines, columns)
