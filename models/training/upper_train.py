@@ -56,11 +56,12 @@ class Pack:
         for name, factor in rare.items():
             weights *= np.where(self.labels[:, ATTRIBUTES.index(name)] > 0, factor, 1.0)
         weights[self.held_out] = 0
+        out = np.zeros(len(self.rows))  # a set without a share is not drawn
         for name, share in shares.items():
             of = self.sets == name
             if weights[of].sum() > 0:
-                weights[of] *= share / weights[of].sum()
-        return weights / weights.sum()
+                out[of] = share * weights[of] / weights[of].sum()
+        return out / out.sum()
 
 
 def parsing_loss(logits: Tensor, codes: Tensor) -> Tensor:
