@@ -27,13 +27,14 @@ from screening.networks.photo import ATTRIBUTES, KINDS, SIZE
 
 from .halve import store_halved
 from .scene_augment import SECOND, compose, cut_out, on_background, reframe
+from .scene_data import ANIMAL, FIGURE
 from .scene_network import SceneNet
 from .upper_replay import Replay
 from .upper_scores import platt, score
 from .upper_train import attribute_loss, save
 
 SET_SHARES = {
-    "portraits": 0.6, "kinds": 0.05, "anime": 0.02, "celeba_and_avatars": 0.02, "cats_dogs": 0.03, "rooms": 0.04,
+    "portraits": 0.62, "kinds": 0.05, "anime": 0.01, "celeba_and_avatars": 0.02, "cats_dogs": 0.03, "rooms": 0.04,
     "humans": 0.03,
     "ccp": 0.03, "hair_figaro_lfw": 0.03, "fairface": 0.01, "fairface_labelled": 0.12, "celeb1k_hair": 0.02,
     "mask_rmfd": 0.01, "zoom": 0.01,
@@ -66,9 +67,8 @@ class Pack:
         weights = np.ones(len(self.rows))
         for name, factor in RARE.items():
             weights *= np.where(self.labels[:, ATTRIBUTES.index(name)] > 0.3, factor, 1.0)
-        weights[(self.sets == "portraits") & (self.kinds == 6)] *= (
-            5  # drawn, statues, dolls among the portraits
-        )
+        odd = np.isin(self.kinds, (FIGURE, ANIMAL, FIGURE | ANIMAL))
+        weights[(self.sets == "portraits") & odd] *= 2.5  # drawings, renders, statues, dolls among the portraits
         weights[self.held_out] = 0
         for name, share in SET_SHARES.items():
             of = self.sets == name
@@ -120,8 +120,8 @@ def train(config: dict, resume: bool) -> None:
     rng = np.random.default_rng(config["seed"])
     pack = Pack(Path(config["pack"]))
     net, ema = (SceneNet(Path(config["graph"])).to(memory_format=torch.channels_last) for _ in range(2))
-    if "start" in config:  # weights of an earlier run; what they lack begins anew
-        net.load_state_dict(torch.load(config["start"], weights_only=True), strict=False)
+    if "start" in config:  # the averaged weights of an earlier run
+        net.load_state_dict(torch.load(config["start"], weights_only=True)["ema"])
     ema.load_state_dict(net.state_dict())
     tuned = [p for p in net.backbone.parameters() if p.requires_grad]
     fresh = [p for n, p in net.named_parameters() if not n.startswith("backbone.")]
