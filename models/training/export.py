@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import tomllib
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,9 @@ from torch import Tensor, nn
 
 from screening.networks.face import ATTRIBUTES, KINDS, SIZE
 
+from . import onnx_file
 from .data import Packed
 from .evaluate import Array, minor_scores, predict
-from .halve import store_halved
 from .networks import FaceNet
 
 OUTPUTS = ("age", "minor", "sex", "attributes", "kind")
@@ -61,15 +60,7 @@ def write_onnx(network: nn.Module, path: Path) -> float:
     """
     example = torch.randn(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     wrapped = _Ordered(network).eval()
-    batch = {name: {0: "batch"} for name in ("image", *OUTPUTS)}
-    with warnings.catch_warnings():
-        # the exporter that replaces this one needs another package and writes opset 18
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.onnx.export(
-            wrapped, (example,), str(path), input_names=["image"], output_names=list(OUTPUTS), dynamic_axes=batch,
-            opset_version=17, dynamo=False,
-        )  # fmt: skip
-    store_halved(path)
+    onnx_file.write(wrapped, example, path, "image", OUTPUTS, batch=True)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     with torch.no_grad():
         expected = [value.numpy() for value in wrapped(example)]

@@ -29,6 +29,7 @@ from screening.networks.selfie_segmentation import person_probability
 from screening.scene import Scene
 from screening.types import Box
 
+from . import onnx_file
 from .pack import distance_function, usable
 from .sources import portrait_validates
 from .upper_data import held_out, read_rows
@@ -157,9 +158,7 @@ def main(raw: Path, labels: Path, photos: Path, out: Path) -> None:
     print(figures)
     (out / "figures.json").write_text(json.dumps(figures, indent=1))
     path = Path("models/others.onnx")
-    torch.onnx.export(
-        net, (grids[:1],), path, input_names=["layout"], output_names=["second_person"], opset_version=17, dynamo=False,
-    )  # fmt: skip
+    onnx_file.write(net, grids[:1], path, "layout", ("second_person",))
     path.with_suffix(".json").write_text(json.dumps({"platt": figures["platt"]}, indent=1) + "\n")
 
 

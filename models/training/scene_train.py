@@ -18,14 +18,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
 import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from screening.networks.photo import ATTRIBUTES, KINDS, SIZE
 
-from .halve import store_halved
+from . import onnx_file
 from .scene_augment import SECOND, compose, cut_out, on_background, reframe
 from .scene_data import ANIMAL, FIGURE
 from .scene_network import SceneNet
@@ -68,7 +67,9 @@ class Pack:
         for name, factor in RARE.items():
             weights *= np.where(self.labels[:, ATTRIBUTES.index(name)] > 0.3, factor, 1.0)
         odd = np.isin(self.kinds, (FIGURE, ANIMAL, FIGURE | ANIMAL))
-        weights[(self.sets == "portraits") & odd] *= 2.5  # drawings, renders, statues, dolls among the portraits
+        weights[(self.sets == "portraits") & odd] *= (
+            2.5  # drawings, renders, statues, dolls among the portraits
+        )
         weights[self.held_out] = 0
         for name, share in SET_SHARES.items():
             of = self.sets == name
@@ -245,18 +246,7 @@ def export(config: dict) -> None:
     """Writes the ONNX file and, beside it, the calibration."""
     net = trained(config).to(memory_format=torch.contiguous_format)
     path = Path(config["onnx"])
-    example = torch.rand(1, 3, SIZE, SIZE)
-    torch.onnx.export(
-        net,
-        (example,),
-        path,
-        input_names=["image"],
-        output_names=["attributes", "kind"],
-        opset_version=17,
-        dynamo=False,
-    )
-    store_halved(path)
-    onnx.checker.check_model(onnx.load(path))
+    onnx_file.write(net, torch.rand(1, 3, SIZE, SIZE), path, "image", ("attributes", "kind"))
     figures = json.loads((Path(config["out"]) / "figures.json").read_text())
     content = {
         "attributes": list(ATTRIBUTES),

@@ -65,7 +65,9 @@ def pictures(raw: Path, labels: Path) -> Iterator[tuple[str, str, list[int] | No
     known = {row["file"] for row in read_rows(labels / "faces_labels.csv")}
     ages = read_rows(raw / "fairface/fairface_label_train.csv")
     for low, high, most in BUCKETS:
-        of = [r["file"] for r in ages if r["file"] not in known and _within(FAIRFACE_YEARS[r["age"]], low, high)]
+        of = [
+            r["file"] for r in ages if r["file"] not in known and _within(FAIRFACE_YEARS[r["age"]], low, high)
+        ]
         for file in random.Random(low).sample(of, min(most, len(of))):
             yield "fairface", f"fair_face/{file}", None
     shown, nothing = [], []

@@ -20,14 +20,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from screening.networks.upper import ATTRIBUTES, CLASSES
 
-from .halve import store_halved
+from . import onnx_file
 from .upper_augment import augment
 from .upper_data import CODES, UNKNOWN
 from .upper_network import UpperNet
@@ -305,18 +304,8 @@ def export(config: dict) -> None:
     """Writes the ONNX file and, beside it, the calibration."""
     net = Exported(trained(config), config["parsing"]).to(memory_format=torch.contiguous_format).eval()
     path = Path(config["onnx"])
-    example = torch.rand(1, 3, config["size"], config["size"])
-    torch.onnx.export(
-        net,
-        (example,),
-        path,
-        input_names=["image"],
-        output_names=["attributes", "parsing"] if config["parsing"] else ["attributes"],
-        opset_version=17,
-        dynamo=False,
-    )
-    store_halved(path)
-    onnx.checker.check_model(onnx.load(path))
+    outputs = ("attributes", "parsing") if config["parsing"] else ("attributes",)
+    onnx_file.write(net, torch.rand(1, 3, config["size"], config["size"]), path, "image", outputs)
     figures = json.loads((Path(config["out"]) / "figures.json").read_text())
     content = {"attributes": list(ATTRIBUTES), "classes": list(CLASSES), "platt": figures["platt"]}
     path.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")

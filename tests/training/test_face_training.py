@@ -159,7 +159,7 @@ def test_the_exported_network_answers_as_torch(tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx", reason="onnx is installed with the extra 'train' only")
     network = FaceNet((4, 4, 8, 8, 8)).eval()
-    assert write_onnx(network, tmp_path / "face.onnx") < 1e-4
+    assert write_onnx(network, tmp_path / "face.onnx") < 0.05  # the weights are stored as float16
     session = onnxruntime.InferenceSession(tmp_path / "face.onnx", providers=["CPUExecutionProvider"])
     ramp = {"logits": [-5.0, 5.0], "probabilities": [0.0, 1.0]}
     calibration = {
@@ -175,9 +175,9 @@ def test_the_exported_network_answers_as_torch(tmp_path: Path) -> None:
     found = face.FaceNetwork(Loaded(), calibration).run(photo, Box(20, 20, 60, 70))
     with torch.no_grad():
         expected = network(torch.from_numpy(face.preprocess(photo, Box(20, 20, 60, 70))))
-    assert found.age_distribution == pytest.approx(torch.softmax(expected["age"][0], 0).numpy(), abs=1e-4)
+    assert found.age_distribution == pytest.approx(torch.softmax(expected["age"][0], 0).numpy(), abs=5e-3)
     hat = float(expected["attributes"][0, ATTRIBUTES.index("hat")])
-    assert found.attributes["hat"] == pytest.approx(hat / 10 + 0.5, abs=1e-4)
+    assert found.attributes["hat"] == pytest.approx(hat / 10 + 0.5, abs=5e-3)
     assert sum(found.kind.values()) == pytest.approx(1)
 
 

@@ -106,6 +106,7 @@ def config_of(tmp_path: Path, graph: str, pack: Path, **more: Any) -> dict[str, 
         "seed": 1,
         "minutes": 10,
         "steps": 2,
+        "replays": 1,
     }
     return (
         config
@@ -128,17 +129,20 @@ def test_a_rebuilt_graph_gives_what_onnxruntime_gives() -> None:
 def test_upper_trains_evaluates_exports_and_runs(tmp_path: Path, overlays: Path) -> None:
     pack = upper_pack(tmp_path / "pack")
     config = config_of(
-        tmp_path, POSE.name, pack, overlays=str(overlays), coarse_size=192, coarse_share=0.5, held_out_per_set=9
+        tmp_path, POSE.name, pack, overlays=str(overlays), coarse_size=192, coarse_share=0.5, held_out_per_set=9,
+        size=256, parsing=True, shares={"portraits": 1.0}, rare={"hat": 2.0}, pasted={"necklace": 0.5},
     )  # fmt: skip
     upper_train.train(config, resume=False)
     before = upper_train.trained(config).state_dict()
     upper_train.train(config | {"steps": 3}, resume=True)
     after = upper_train.trained(config).state_dict()
     tuned, frozen = (
-        "backbone.convolutions.conv_231_linear.weight",
+        "backbone.convolutions.conv_232.weight",
         "backbone.convolutions.conv_204_linear.weight",
     )
+    depthwise = "backbone.convolutions.conv_231_linear.weight"
     assert not torch.equal(before[tuned], after[tuned])
+    assert torch.equal(before[depthwise], after[depthwise])
     assert torch.equal(before[frozen], after[frozen])
     upper_train.evaluate(config)
     upper_train.export(config)
@@ -152,6 +156,31 @@ def test_upper_trains_evaluates_exports_and_runs(tmp_path: Path, overlays: Path)
     middle = seen.to_photo @ [seen.parsing.shape[1] / 2, seen.parsing.shape[0] / 2, 1]
     assert middle[0] == pytest.approx(120)
     assert middle[1] > 110
+
+
+def test_a_set_without_a_share_and_held_out_rows_are_not_drawn(tmp_path: Path) -> None:
+    folder = upper_pack(tmp_path / "pack")
+    rows = json.loads((folder / "rows.json").read_text())
+    rows[1]["set"] = "kinds"
+    (folder / "rows.json").write_text(json.dumps(rows))
+    weights = upper_train.Pack(folder).weights({"portraits": 0.7}, {})
+    assert weights.sum() == pytest.approx(1)
+    assert weights[1] == 0
+    assert (weights[[0, 3, 6, 9]] == 0).all()
+    assert (weights[[2, 4, 5]] > 0).all()
+
+
+@needs_graphs
+def test_an_earlier_run_of_fewer_attributes_is_a_start(tmp_path: Path) -> None:
+    net = upper_train.UpperNet(POSE)
+    earlier = {name: value.clone() for name, value in net.state_dict().items()}
+    heads = [n for n, v in earlier.items() if len(v) == len(upper.ATTRIBUTES)]
+    earlier |= {name: earlier[name][:-1] + 1 for name in heads}
+    last = {name: net.state_dict()[name][-1].clone() for name in heads}
+    upper_train.begin(net, earlier)
+    for name in heads:
+        assert torch.equal(net.state_dict()[name][:-1], earlier[name])
+        assert torch.equal(net.state_dict()[name][-1], last[name])
 
 
 @needs_graphs
@@ -190,7 +219,7 @@ def test_codes_become_labels() -> None:
 
 
 def test_rules_left_empty_by_the_looker_say_nothing() -> None:
-    rules = ("hair", "headwear", "headphones", "glasses", "face_covering", "jewelry", "one_person")
+    rules = ("hair", "headwear", "headphones", "glasses", "face_covering", "jewelry", "one_person", "adult")
     row = dict.fromkeys(rules, "0") | {"codes": "G2e", "glasses": "2", "hair": ""}
     found = dict(zip(upper.ATTRIBUTES, labels_of_portrait(row), strict=True))
     assert found["glasses"] == 1
