@@ -52,7 +52,6 @@ def answers(path: Path) -> dict[str, float]:
         found["others.second_person"] = scene.others
     if scene.face_attributes is not None:
         found["face.human"] = scene.face_attributes.kind["human"]
-        found["face.under_18"] = scene.face_attributes.under_18
     return found
 
 

@@ -2,7 +2,8 @@
 
 What it measures
 ----------------
-The apparent age as a distribution over years from the face crop: the probability of being under 18, and the median.
+The probability of being under 18, from the face crop, the closer crop and the head-and-shoulders crop together, and the
+median of the apparent age, a distribution over years from the face crop.
 
 Why
 ---
@@ -25,16 +26,16 @@ from screening.scene import NO_FACE, Scene
 from screening.types import Evidence, Measure, Measurement, NotMeasured
 
 
-@rule(title="Adult", needs=("face_attributes", "geometry"), measures=("under_18", "age"))
+@rule(title="Adult", needs=("face_attributes", "attributes", "geometry"), measures=("under_18", "age"))
 def measure(scene: Scene) -> Measurement | NotMeasured:
     """`under_18`: probability; `age`: median of the apparent age, years."""
-    face, g = scene.face_attributes, scene.geometry
-    if face is None or g is None:
+    face, attributes, g = scene.face_attributes, scene.attributes, scene.geometry
+    if face is None or attributes is None or g is None:
         return NO_FACE
     words = {"age": format(face.age_median, ".0f")}
     return Measurement(
         (
-            Measure("under_18", face.under_18, "probability", words, (Evidence.box("face", g.face),)),
+            Measure("under_18", attributes["under_18"], "probability", words, (Evidence.box("face", g.face),)),
             Measure("age", face.age_median, "years", words),
         )
     )
