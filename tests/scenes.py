@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from screening.fusion import PAIRS
+from screening.fusion import KINDS, SOURCES
 from screening.geometry import Geometry, regions_of
 from screening.headpose import HeadPose, mean_face
 from screening.networks.face import FaceAttributes
@@ -93,7 +93,7 @@ def alone(**seen: Any) -> dict[str, Any]:
         "second_person": 0.01,
         "head_pose": HeadPose(0.0, 0.0, 0.0),
         "eyes": None,
-        "attributes": dict.fromkeys([*PAIRS, "jewelry"], 0.01),
+        "attributes": dict.fromkeys([*SOURCES, *KINDS, "jewelry"], 0.01),
         "kind": {"human": 0.96, "drawn": 0.01, "statue": 0.01, "animal": 0.01, "nothing": 0.01},
         "face_attributes": face_attributes(0.01, 35),
         "light": Light(0.01, 0.1, 0.0, 0.0),

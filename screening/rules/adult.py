@@ -35,7 +35,9 @@ def measure(scene: Scene) -> Measurement | NotMeasured:
     words = {"age": format(face.age_median, ".0f")}
     return Measurement(
         (
-            Measure("under_18", attributes["under_18"], "probability", words, (Evidence.box("face", g.face),)),
+            Measure(
+                "under_18", attributes["under_18"], "probability", words, (Evidence.box("face", g.face),)
+            ),
             Measure("age", face.age_median, "years", words),
         )
     )
