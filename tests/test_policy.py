@@ -12,7 +12,7 @@ import pytest
 from screening.errors import PolicyInvalid
 from screening.policy import MeasurePolicy, Policy, judge, policy_names
 from screening.rules.base import ORDER, registry
-from screening.types import Measure, Measurement, NotMeasured
+from screening.types import Evidence, Measure, Measurement, NotMeasured
 from tests.scenes import alone, layout, stated, subject
 
 GEOMETRIC = ("resolution", "framing", "centering")
@@ -218,3 +218,27 @@ def test_the_worst_measure_gives_the_sentence_and_its_words_fill_it() -> None:
 def test_what_was_not_measured_never_passes() -> None:
     found = judge(Policy.load("tavus-image"), registry()["pose"], NotMeasured("No face."))
     assert (found.status, found.reason, found.margin) == ("unassessed", "No face.", None)
+
+
+def test_only_what_breaks_a_rule_is_shown() -> None:
+    """And of a kept rule everything that has a limit."""
+    policy, rule = Policy.load("tavus-image"), registry()["pose"]
+    head, line = Evidence("points", "head", ((1, 1),)), Evidence("line", "shoulders", ((0, 0), (9, 9)))
+
+    def measured(yaw: float) -> Measurement:
+        return Measurement(
+            (
+                Measure("yaw", yaw, "degrees", {"side": "left"}, (head,)),
+                Measure("shoulder_slope", 1.0, "degrees", {}, (line, head)),
+                Measure("gaze", 0.0, "eye widths", {}, (Evidence("points", "eyes", ((2, 2),)),)),
+            )
+        )
+
+    assert judge(policy, rule, measured(60.0)).evidence == (head,)
+    assert set(judge(policy, rule, measured(0.0)).evidence) == {head, line}
+
+
+@pytest.mark.parametrize(("width", "says"), [(8.0, "only 8 pixels"), (101.0, "only 101 pixels")])
+def test_values_in_sentences_are_plain_numbers(width: float, says: str) -> None:
+    measured = Measurement((Measure("short_side", 600.0, "px"), Measure("face_width", width, "px")))
+    assert says in judge(Policy.load("tavus-image"), registry()["resolution"], measured).reason

@@ -13,9 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 from rich.console import Console
 
+from screening.annotate import COLOURS
 from screening.render.csv import write_csv
 from screening.render.html import CHUNK, write_html
 from screening.render.summary import Summary
@@ -271,3 +273,10 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
         assert found.inner_text() == "131 of 137 photos"
         browser.close()
     assert said == []
+
+
+def test_annotate_draws_the_crop_in_the_colour_of_a_pass() -> None:
+    blank = np.zeros((800, 1000, 3), np.uint8)
+    drawn = failing().annotate(blank)
+    assert drawn[400, 100].tolist() == list(COLOURS["pass"])
+    assert not failing().annotate(blank, rules=["format"]).any()
