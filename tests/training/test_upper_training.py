@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 from models.training import scene_train, upper_train  # noqa: E402
 from models.training.backbone import OnnxBackbone  # noqa: E402
 from models.training.upper_data import CODES, NOT_HAIR, UNKNOWN, labels_of_codes, labels_of_portrait  # noqa: E402
+from models.training.upper_network import UpperNet  # noqa: E402
 from models.training.upper_overlays import Overlays  # noqa: E402
 from models.training.upper_scores import interval, platt, score  # noqa: E402
 from screening.networks import photo, upper  # noqa: E402
@@ -172,7 +173,7 @@ def test_a_set_without_a_share_and_held_out_rows_are_not_drawn(tmp_path: Path) -
 
 @needs_graphs
 def test_an_earlier_run_of_fewer_attributes_is_a_start(tmp_path: Path) -> None:
-    net = upper_train.UpperNet(POSE)
+    net = UpperNet(POSE)
     earlier = {name: value.clone() for name, value in net.state_dict().items()}
     heads = [n for n, v in earlier.items() if len(v) == len(upper.ATTRIBUTES)]
     earlier |= {name: earlier[name][:-1] + 1 for name in heads}
