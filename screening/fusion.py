@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
@@ -52,6 +52,11 @@ def log_odds(p: float) -> float:
     return math.log(p / (1 - p))
 
 
+def mean_of(probabilities: Sequence[float]) -> float:
+    """The probability whose log-odds are the mean of the given ones'."""
+    return 1 / (1 + math.exp(-sum(map(log_odds, probabilities)) / len(probabilities)))
+
+
 @cache
 def weights() -> Mapping[str, Mapping[str, float]]:
     """Attribute -> {"bias": ..., source: weight}."""
@@ -81,8 +86,7 @@ def fuse(answers: Answers) -> Mapping[str, float]:
     """
     fused = {name: weigh(name, answers) for name in SOURCES if name not in ("human", "second_person")}
     for name, sources in KINDS.items():
-        mean = sum(log_odds(answers[source]) for source in sources) / len(sources)
-        fused[name] = 1 / (1 + math.exp(-mean))
+        fused[name] = mean_of([answers[source] for source in sources])
     fused["jewelry"] = 1 - (1 - fused["earring"]) * (1 - fused["necklace"])
     return fused
 

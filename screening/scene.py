@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from screening.errors import ModelMissing
-from screening.fusion import fuse, fuse_kind, weigh
+from screening.fusion import fuse, fuse_kind, mean_of, weigh
 from screening.geometry import Geometry, regions_of
 from screening.headpose import HeadPose, head_pose
 from screening.networks import (
@@ -188,6 +188,17 @@ class Scene:
         if subject is None or not subject.seen:
             return None
         return _trained(lambda: lighting.light(self.pyramid, subject.mesh.points))
+
+    @observation()
+    def uneven_light(self) -> float | None:
+        """Probability of plainly uneven light on the face, by its mesh and the face network together; None without a
+        face. Where the mesh does not confirm the face, the face network decides alone."""
+        if self.face_attributes is None:
+            return None
+        seen = [self.face_attributes.attributes["strong_shadow"]]
+        if self.light is not None:
+            seen.append(self.light.uneven)
+        return mean_of(seen)
 
     @observation()
     def geometry(self) -> Geometry | None:

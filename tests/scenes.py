@@ -97,6 +97,7 @@ def alone(**seen: Any) -> dict[str, Any]:
         "kind": {"human": 0.96, "drawn": 0.01, "statue": 0.01, "animal": 0.01, "nothing": 0.01},
         "face_attributes": face_attributes(0.01, 35),
         "light": Light(0.01, 0.1, 0.0, 0.0),
+        "uneven_light": 0.01,
         "regions": regions_of(geometry),
     }
     return good | seen

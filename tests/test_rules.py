@@ -173,12 +173,11 @@ def test_framing_says_what_is_cut_and_which_way_to_move(
 
 
 @pytest.mark.usefixtures("no_networks")
-def test_a_hidden_face_breaks_framing_and_pose_and_its_light_is_not_judged() -> None:
+def test_a_hidden_face_breaks_framing_and_pose() -> None:
     guessed = replace(layout(), face_confirmed=False)
     hidden = alone(subject=subject(guessed, presence=0.1), geometry=guessed, head_pose=None, light=None)
     assert result("framing", stated(**hidden)).status == "fail"
     assert result("pose", stated(**hidden)).status == "fail"
-    assert result("lighting", stated(**hidden)).status == "unassessed"
 
 
 @pytest.mark.usefixtures("no_networks")
@@ -295,15 +294,25 @@ LIGHTS = [
     (Light(0.97, 0.1, 0.0, 2.5), "behind you"),
     (Light(0.97, 0.1, 0.6, 0.0), "too bright"),
     (Light(0.97, 0.1, 0.0, 0.0), "shadows or coloured"),
+    (None, "shadows or coloured"),
 ]
 
 
 @pytest.mark.usefixtures("no_networks")
 @pytest.mark.parametrize(("light", "says"), LIGHTS)
-def test_lighting_says_what_kind_of_light_it_is(light: Light, says: str) -> None:
-    found = of("lighting", light=light)
+def test_lighting_says_what_kind_of_light_it_is(light: Light | None, says: str) -> None:
+    found = of("lighting", light=light, uneven_light=0.97)
     assert found.status == "fail"
     assert says in found.reason
+
+
+@pytest.mark.usefixtures("no_networks")
+def test_two_networks_judge_the_light_and_one_where_the_mesh_sees_no_face() -> None:
+    """0.8 and 0.5 have log-odds of ln 4 and 0: their mean is ln 2, of 2/3."""
+    seen = replace(face_attributes(0.01, 35), attributes={"strong_shadow": 0.8})
+    assert stated(face_attributes=seen, light=Light(0.5, 0, 0, 0)).uneven_light == pytest.approx(2 / 3)
+    assert stated(face_attributes=seen, light=None).uneven_light == pytest.approx(0.8)
+    assert stated(face_attributes=None).uneven_light is None
 
 
 @pytest.mark.usefixtures("no_networks")
@@ -311,7 +320,16 @@ def test_lighting_says_what_kind_of_light_it_is(light: Light, says: str) -> None
     "rule", [r for r in ORDER if r not in ("format", "resolution", "one_person", "human")]
 )
 def test_without_a_face_nothing_passes(rule: str) -> None:
-    gone = ("geometry", "subject", "head_pose", "light", "attributes", "face_attributes", "regions")
+    gone = (
+        "geometry",
+        "subject",
+        "head_pose",
+        "light",
+        "uneven_light",
+        "attributes",
+        "face_attributes",
+        "regions",
+    )
     nothing = alone(**dict.fromkeys(gone), faces=(), nobody=True)
     found = result(rule, stated(**nothing))
     assert (found.status, found.reason) == ("unassessed", NO_FACE.reason)

@@ -26,6 +26,8 @@ ENLARGED = 1.3
 BLUR = 2.0
 AROUND = 48
 """Side, pixels, at which the whole photo's light is read."""
+SIDE = 0.25
+"""|x| in the mean face's units from which a point lies on one side."""
 FLOOR = 0.003
 """Added to linear luminance (0-1) before the logarithm: what a camera's noise hides."""
 _LINEAR = ((np.arange(256) / 255) ** 2.2).astype(np.float32)
@@ -57,8 +59,10 @@ FEATURES = (
     "p2", "p5", "p10", "p25", "p75", "p90", "p95", "p98", "spread",
     "mirror_mean", "mirror_p90", "mirror_sides",
     *(f"{kind}_{region}" for region in _REGIONS for kind in ("difference", "mean", "least")),
-    "clipped", "white", "dark", "red", "blue", "red_spread", "blue_spread",
-    "photo_median", "photo_p90", "photo_p10", "grey", "photo_red", "photo_blue",
+    "deep", "deeper", "split", "gap", "tilt", "planar",
+    "clipped", "white", "dark", "level", "level_p90", "red", "blue", "chroma", "red_spread", "blue_spread",
+    "red_sides", "blue_sides",
+    "photo_level", "photo_median", "photo_p90", "photo_p97", "photo_p10", "grey", "photo_red", "photo_blue",
     "edge_p50", "edge_p90", "edge_p97",
 )  # fmt: skip
 """In the order of the network's input; left/right differences carry no sign, so a mirrored photo measures the same."""
@@ -87,15 +91,46 @@ def _fit() -> NDArray[np.float64]:
     return np.linalg.pinv(np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], 1))
 
 
-def features(image: Image | Pyramid, mesh: Floats) -> Floats:
-    """(len(FEATURES),) float32 of a face; `mesh` (468, >= 2) in pixels of `image`, (H, W, 3) uint8 RGB."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """What the features are read from, all RGB uint8: `face` (128, 128, 3), the square around it; `points` (468, 3) the
+    mesh in pixels of it; `around` (48, 48, 3), the whole photo squeezed."""
+
+    face: Image
+    points: Floats
+    around: Image
+
+
+def cut(image: Image | Pyramid, mesh: Floats) -> Cut:
+    """`mesh` (468, 3) in pixels of `image`, (H, W, 3) uint8 RGB."""
     pyramid = as_pyramid(image)
-    smooth, points = _cut(pyramid, mesh)
-    linear = _LINEAR[smooth]
-    log = np.log2(linear @ LUMINANCE + FLOOR)
-    index = np.clip(points.round().astype(np.intp), 0, SIZE - 1)
+    box = Box.around(mesh)
+    side = max(box.width, box.height) * ENLARGED
+    left, top = box.center[0] - side / 2, box.center[1] - side / 2
+    face = crop_region(pyramid, Region(*box.center, side, side), (SIZE, SIZE), BORDER_REPLICATE)
+    points = (mesh - np.array([left, top, 0], np.float32)) * np.float32(SIZE / side)
+    shortest = min(pyramid.width, pyramid.height)
+    fine = pyramid.level(max(0, math.floor(math.log2(shortest / (2 * AROUND)))))
+    around = cv2.resize(fine, (AROUND, AROUND), interpolation=cv2.INTER_AREA)
+    return Cut(np.asarray(face, np.uint8), np.asarray(points, np.float32), np.asarray(around, np.uint8))
+
+
+def features(cut: Cut) -> Floats:
+    """(len(FEATURES),) float32."""
+    smooth = np.asarray(cv2.GaussianBlur(cut.face, (0, 0), BLUR), np.uint8)
+    log = np.log2(_LINEAR[smooth] @ LUMINANCE + FLOOR)
+    index = np.clip(cut.points[:, :2].round().astype(np.intp), 0, SIZE - 1)
     at = index[SKIN, 1], index[SKIN, 0]
-    relative = log[at] - np.median(log[at])
+    level = float(np.median(log[at]))
+    relative = log[at] - level
+    found = _shape(relative) | _two_parts(relative) | _exposure(smooth[at]) | _surroundings(cut.around, level)
+    edges = np.hypot(cv2.Sobel(log, cv2.CV_32F, 1, 0), cv2.Sobel(log, cv2.CV_32F, 0, 1))[at] / 8
+    found |= dict(zip(("edge_p50", "edge_p90", "edge_p97"), np.percentile(edges, (50, 90, 97)), strict=True))
+    return np.array([found[name] for name in FEATURES], np.float32)
+
+
+def _shape(relative: Floats) -> dict[str, float]:
+    """Slopes, bends, spread, and left against right of the skin's log luminance relative to its median."""
     place, partner, regions = _layout()
     bend = _fit() @ relative
     x, y = place.T
@@ -107,56 +142,78 @@ def features(image: Image | Pyramid, mesh: Floats) -> Floats:
     found["spread"] = relative.std()
     mirror = np.abs(relative - relative[partner])
     found["mirror_mean"], found["mirror_p90"] = mirror.mean(), np.percentile(mirror, 90)
-    found["mirror_sides"] = abs(np.median(relative[x < -0.25]) - np.median(relative[x > 0.25]))
+    found["mirror_sides"] = abs(np.median(relative[x < -SIDE]) - np.median(relative[x > SIDE]))
     for name, (left, right) in regions.items():
         a, b = np.median(relative[left]), np.median(relative[right])
         found |= {f"difference_{name}": abs(a - b), f"mean_{name}": (a + b) / 2, f"least_{name}": min(a, b)}
-    found |= _exposure(smooth[at], linear[at])
-    found |= _surroundings(pyramid, float(np.median(log[at])))
-    edges = np.hypot(cv2.Sobel(log, cv2.CV_32F, 1, 0), cv2.Sobel(log, cv2.CV_32F, 0, 1))[at] / 8
-    found |= dict(zip(("edge_p50", "edge_p90", "edge_p97"), np.percentile(edges, (50, 90, 97)), strict=True))
-    return np.array([found[name] for name in FEATURES], np.float32)
+    return found
 
 
-def _cut(pyramid: Pyramid, mesh: Floats) -> tuple[Image, Floats]:
-    """(128, 128, 3) uint8 smoothed face, and the mesh points (468, 2) in it."""
-    box = Box.around(mesh)
-    side = max(box.width, box.height) * ENLARGED
-    left, top = box.center[0] - side / 2, box.center[1] - side / 2
-    crop = crop_region(pyramid, Region(*box.center, side, side), (SIZE, SIZE), BORDER_REPLICATE)
-    smooth = np.asarray(cv2.GaussianBlur(crop, (0, 0), BLUR), np.uint8)
-    return smooth, np.asarray((mesh[:, :2] - (left, top)) * (SIZE / side), np.float32)
+def _two_parts(relative: Floats) -> dict[str, float]:
+    """How much of the skin lies in shadow: far below the bright quarter, and by Otsu's split (1979) into two parts.
 
-
-def _exposure(values: Image, linear: Floats) -> dict[str, float]:
-    """Clipping and colour of the skin: `values` (n, 3) uint8, `linear` (n, 3) 0-1."""
-    logs = np.log2(linear + FLOOR)
-    red, blue = logs[:, 0] - logs[:, 1], logs[:, 2] - logs[:, 1]
+    `split`: share of the variance between the parts, `gap`: stops between their means, `tilt` and `planar`: steepness
+    of the best plane and the share of the variance that it explains.
+    """
+    bright = float(np.percentile(relative, 75))
+    values = np.sort(relative)
+    n = len(values)
+    k = np.arange(n // 10, n - n // 10)
+    total = np.cumsum(values)
+    gaps = (total[-1] - total[k - 1]) / (n - k) - total[k - 1] / k
+    between = k * (n - k) / n**2 * gaps**2
+    best = int(between.argmax())
+    x, y = _layout()[0].T
+    plane = np.stack([np.ones_like(x), x, y], 1)
+    weights = np.linalg.lstsq(plane, relative, rcond=None)[0]
+    variance = max(float(relative.var()), 1e-4)
     return {
-        "clipped": float((values.max(1) >= 250).mean()),
-        "white": float((values.min(1) >= 240).mean()),
-        "dark": float((linear @ LUMINANCE < 0.02).mean()),
-        "red": float(np.median(red)),
-        "blue": float(np.median(blue)),
-        "red_spread": float(red.std()),
-        "blue_spread": float(blue.std()),
+        "deep": float((relative < bright - 1.5).mean()),
+        "deeper": float((relative < bright - 2.5).mean()),
+        "split": float(between[best]) / variance,
+        "gap": float(gaps[best]),
+        "tilt": float(np.hypot(weights[1], weights[2])),
+        "planar": 1 - float((relative - plane @ weights).var()) / variance,
     }
 
 
-def _surroundings(pyramid: Pyramid, face: float) -> dict[str, float]:
+def _exposure(values: Image) -> dict[str, float]:
+    """Level, clipping and colour of the skin: `values` (n, 3) uint8."""
+    linear = _LINEAR[values]
+    luminance = linear @ LUMINANCE
+    logs = np.log2(linear + FLOOR)
+    red, blue = logs[:, 0] - logs[:, 1], logs[:, 2] - logs[:, 1]
+    x = _layout()[0][:, 0]
+    left, right = x < -SIDE, x > SIDE
+    return {
+        "clipped": float((values.max(1) >= 250).mean()),
+        "white": float((values.min(1) >= 240).mean()),
+        "dark": float((luminance < 0.02).mean()),
+        "level": float(np.median(np.log2(luminance + FLOOR))),
+        "level_p90": float(np.percentile(np.log2(luminance + FLOOR), 90)),
+        "red": float(np.median(red)),
+        "blue": float(np.median(blue)),
+        "chroma": float(np.hypot(np.median(red), np.median(blue))),
+        "red_spread": float(red.std()),
+        "blue_spread": float(blue.std()),
+        "red_sides": abs(float(np.median(red[left]) - np.median(red[right]))),
+        "blue_sides": abs(float(np.median(blue[left]) - np.median(blue[right]))),
+    }
+
+
+def _surroundings(around: Image, face: float) -> dict[str, float]:
     """The whole photo's light relative to the face's (`face`: log luminance), and its colour."""
-    shortest = min(pyramid.width, pyramid.height)
-    fine = pyramid.level(max(0, math.floor(math.log2(shortest / (2 * AROUND)))))
-    small = cv2.resize(fine, (AROUND, AROUND), interpolation=cv2.INTER_AREA)
-    linear = _LINEAR[small]
+    linear = _LINEAR[around]
     log = np.log2(linear @ LUMINANCE + FLOOR)
-    p10, p50, p90 = np.percentile(log, (10, 50, 90)) - face
-    chroma = small.max(2) - small.min(2)
+    p10, p50, p90, p97 = np.percentile(log, (10, 50, 90, 97))
+    chroma = around.max(2).astype(np.int16) - around.min(2)
     ratio = np.log2(linear + FLOOR)
     return {
-        "photo_median": p50,
-        "photo_p90": p90,
-        "photo_p10": p10,
+        "photo_level": p50,
+        "photo_median": p50 - face,
+        "photo_p90": p90 - face,
+        "photo_p97": p97 - face,
+        "photo_p10": p10 - face,
         "grey": float(chroma.mean() < 0.02 * 255),
         "photo_red": float(np.median(ratio[..., 0] - ratio[..., 1])),
         "photo_blue": float(np.median(ratio[..., 2] - ratio[..., 1])),
@@ -178,8 +235,8 @@ class Light:
 
 
 def light(image: Image | Pyramid, mesh: Floats) -> Light:
-    """The light on a face; arguments as of `features`."""
-    found = features(image, mesh)
+    """The light on a face; arguments as of `cut`."""
+    found = features(cut(image, mesh))
     (score,) = session(NETWORK).run(found[None])
     value = dict(zip(FEATURES, found.tolist(), strict=True))
     uneven = float(np.clip(score.reshape(-1)[0], 0, 1))
