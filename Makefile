@@ -67,7 +67,7 @@ lock: ## resolve requirements.lock anew, for every Python and platform
 
 audit: setup ## known vulnerabilities of what is locked, and the licence of every package
 	$(PYTHON) -m venv build/audit && build/audit/bin/python -m pip -q install pip-audit pip-licenses
-	build/audit/bin/pip-audit --requirement requirements.lock --no-deps --disable-pip --progress-spinner off
+	build/audit/bin/pip-audit --requirement requirements.lock --strict --no-deps --disable-pip --progress-spinner off
 	build/audit/bin/pip-licenses --python $(BIN)/python --order license
 
 wheel: setup ## the sdist, and from it a wheel that carries networks and service; tried in an empty environment

@@ -27,7 +27,7 @@ from screening.rules.base import ORDER, registry
 
 SOURCE = Path(__file__).parent
 FIGURES = SOURCE / "accuracy.json"
-GUIDES = ("reports", "policies", "adding-a-rule", "service")
+GUIDES = ("reports", "batch", "policies", "adding-a-rule", "service")
 SHOWN = 420
 """Longest side of an example, pixels."""
 

@@ -242,3 +242,22 @@ def test_only_what_breaks_a_rule_is_shown() -> None:
 def test_values_in_sentences_are_plain_numbers(width: float, says: str) -> None:
     measured = Measurement((Measure("short_side", 600.0, "px"), Measure("face_width", width, "px")))
     assert says in judge(Policy.load("tavus-image"), registry()["resolution"], measured).reason
+
+
+def test_a_sentence_may_ask_for_what_a_measure_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'extends = "tavus-image"\n[rules.resolution.measures.short_side]\nfail = "Too small{nothing}."\n'
+    )
+    policy = Policy.load(path)
+    found = Measurement((Measure("short_side", 100.0, "px"),))
+    assert judge(policy, registry()["resolution"], found).reason == "Too small."
+
+
+@pytest.mark.parametrize("sentence", ["{value:>999999999}", "{value!r}", "{0.__class__}", "{", "a } b"])
+@pytest.mark.parametrize("key", ["ok", "measures.yaw.fail"])
+def test_a_sentence_with_more_than_plain_names_is_refused(tmp_path: Path, sentence: str, key: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'extends = "tavus-image"\n[rules.pose]\n{key} = "{sentence}"\n')
+    with pytest.raises(PolicyInvalid, match="pose"):
+        Policy.load(path)

@@ -21,8 +21,10 @@ from tests.fuzz.targets import TARGETS
 
 SECONDS = 2.0
 """CPU time that one input may take."""
-SILENCE = 60.0
-"""Seconds of wall time without an answer that count as a hang."""
+HANG = 10.0
+"""CPU time after which the process is ended, whatever it does."""
+SILENCE = 600.0
+"""Seconds without an answer that count as a hang which takes no CPU time, on however busy a machine."""
 MEMORY = 1500 << 20
 """Bytes that the process may have, networks and all."""
 
@@ -108,10 +110,12 @@ def _work(pipe: Connection, target: str, seed: int, start: int, count: int) -> N
     for index in range(start, count):
         name, data = made(target, seed, index)
         before, what = time.process_time(), ""
+        signal.setitimer(signal.ITIMER_PROF, HANG)  # its signal ends the process, native code or not
         try:
             TARGETS[target].check(name, data)
         except BaseException:  # noqa: BLE001 - whatever escapes is a finding
             what = traceback.format_exc(limit=-6)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         spent = time.process_time() - before
         if spent > SECONDS:
             what += f"took {spent:.1f} s of CPU"

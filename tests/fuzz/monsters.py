@@ -108,7 +108,7 @@ MONSTERS: dict[str, tuple[Callable[[], bytes], str]] = {
     "text": (lambda: b"not an image at all\n" * 100, "not_an_image"),
     "endless EXIF": (lambda: in_jpeg(segment(0xE1, endless_exif())), SHOWN),
     "lying EXIF": (lambda: in_jpeg(segment(0xE1, lying_exif())), SHOWN),
-    "500 EXIF segments": (lambda: in_jpeg(*[segment(0xE1, b"Exif\0\0" + b"\xff" * 60000)] * 500), SHOWN),
+    "100 EXIF segments": (lambda: in_jpeg(*[segment(0xE1, b"Exif\0\0" + b"\xff" * 60000)] * 100), SHOWN),
     "huge XMP": (
         lambda: in_jpeg(*[segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + b"<a>" * 20000)] * 200),
         SHOWN,
