@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--memory", type=int, default=1000, help="photos over which memory is watched")
     parser.add_argument("--keep", action="store_true", help=f"also write {KEPT}, for the documentation")
     options = parser.parse_args()
-    found = {"machine": machine()} | throughput(list(photos(options.photos)))
+    found = {"machine": machine(), "photos": options.photos} | throughput(list(photos(options.photos)))
     one_core()
     found["cpu_ms_by_megapixels"] = by_size(max(5, options.photos // 10))
     found |= {"memory_photos": options.memory, "memory_mb": memory(options.memory)}

@@ -20,7 +20,7 @@ from api.app import create_app
 from api.settings import Settings
 from benchmarks import defects
 from benchmarks.accuracy.render import curve, from_json
-from docs import pages
+from docs import cost, pages
 from fixtures import make
 from screening import Screener
 from screening.rules.base import ORDER, registry
@@ -56,7 +56,7 @@ def build(out: Path, *, pictures: bool = True) -> list[Path]:
         }
         texts[f"rule-{rule.id}"] = pages.rule_page(rule, figures, shown)
     texts |= {"accuracy": pages.accuracy_page(figures), "defects": pages.defects_page(rows)}
-    texts |= {"networks": pages.networks_page()} | {
+    texts |= {"networks": pages.networks_page(), "cost": cost.page(cost.figures())} | {
         g: (SOURCE / f"{g}.md").read_text("utf-8") for g in GUIDES
     }
     written = []

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from docs import make
+from docs import cost, make
 from screening import Policy
 from screening.cli.app import app
 from screening.rules.base import HEADINGS, registry
@@ -123,3 +123,12 @@ def test_the_committed_figures_can_be_read() -> None:
     figures, _ = found
     assert set(figures.rules) <= set(registry())
     assert ".jpg" not in make.FIGURES.read_text()
+
+
+def test_the_cost_page_computes_from_the_figures() -> None:
+    found = cost.figures() | {"worker_peak_mb": 512.0, "parquet_bytes": 2000.0}
+    found["workers"] = {"1": {"cpu_s_per_photo": 0.036, "start_cpu_s": 2.0}}
+    text = cost.page(found)
+    assert "| core-hours | 100 |" in text
+    assert "| reports in Parquet | 20 GB |" in text
+    assert "| an hour | 125 | 62 GB |" in text  # 100 core-hours and a quarter in reserve, half a GB a worker
