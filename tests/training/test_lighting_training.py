@@ -25,8 +25,7 @@ def face() -> Cut:
 
 def lit() -> relight.Lit:
     one = face()
-    linear = (one.face / np.float32(255)) ** np.float32(2.2)
-    around = (one.around / np.float32(255)) ** np.float32(2.2)
+    linear, around = (np.asarray((i / 255) ** 2.2, np.float32) for i in (one.face, one.around))
     at = one.points[SKIN, :2].astype(np.intp)
     return relight.Lit(linear, around, np.array([64, 64], np.float32), 80.0, (at[:, 1], at[:, 0]))
 
