@@ -47,8 +47,9 @@ With a reserve of {reserve:.0%} for stragglers, machines that are taken away and
 {rows}
 
 One core a worker, one worker an actor. A worker takes {worker_mb:.0f} MB whatever the number of photos; add
-{driver} GB a machine for Ray and the system (an estimate). A machine of 16 cores so needs {machine_gb:.0f} GB. Memory grows only
-where a photo makes it, and `--memory` bounds that: a photo that needs more ends in a report that says so.
+{driver} GB a machine for Ray and the system (an estimate). A machine of 16 cores so needs {machine_gb:.0f} GB.
+Memory grows only where a photo makes it, and `--memory` bounds that: a photo that needs more ends in a report that
+says so.
 
 Reading is the other limit: at {cpu_ms:.0f} ms a photo a core takes in {per_core:.0f} photos a second, which is
 {mbit:.0f} Mbit/s for photos of a megabyte. A machine of 16 cores then needs {machine_mbit:.1f} Gbit/s from its
