@@ -15,7 +15,7 @@ The training call asks for even lighting with minimal shadows across the face: s
 Limits
 ------
 The probability that a person calls the light plainly uneven. Few photos are (one in thirty of those it was calibrated
-on), so that already a probability of 8 % stands out: the limit lies where one in twenty evenly lit photos is
+on), so that already a probability of 7 % stands out: the limit lies where one in twenty evenly lit photos is
 stopped. Shadows are measured relative to the person's own skin, so that dark skin is not "dark" and pale skin not
 "bright".
 
