@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from benchmarks.accuracy.__main__ import main
 from benchmarks.accuracy.figures import average_precision, balanced, figures, reliability, share
 from benchmarks.accuracy.labels import Label, LabelsInvalid, Photo, matched, read_labels
 from screening import Policy
-from screening.policy import judge
+from screening.policy import MeasurePolicy, judge
 from screening.report import Report, RuleResult
 from screening.rules.base import ORDER, registry
 from screening.screener import rejudge
@@ -210,6 +211,13 @@ def test_reliability_of_a_calibrated_and_of_a_boastful_screener() -> None:
     assert boastful.brier == pytest.approx(0.5)
 
 
+def plain() -> Policy:
+    """Glasses fail above 0.5, whatever the shipped limit is today."""
+    shipped = Policy.load("tavus-image")
+    own = replace(shipped.rules["glasses"], measures={"glasses": MeasurePolicy(fail_above=0.5, scale=0.5)})
+    return replace(shipped, rules=dict(shipped.rules) | {"glasses": own})
+
+
 def glasses(probability: float | None) -> Report:
     rule = registry()["glasses"]
     found = (
@@ -217,7 +225,7 @@ def glasses(probability: float | None) -> Report:
         if probability is None
         else Measurement((Measure("glasses", probability, "probability", {"kind": "glasses"}),))
     )
-    return report("a", [judge(Policy.load("tavus-image"), rule, found)])
+    return report("a", [judge(plain(), rule, found)])
 
 
 def labelled(broken: list[float | None], kept: list[float | None]) -> list[Photo]:
@@ -234,10 +242,11 @@ def test_a_suggested_policy_gives_the_fitted_figures(tmp_path: Path) -> None:
     photos = labelled(list(rng.beta(2, 3, 60)), [*rng.beta(1, 5, 200), None])
     found = limits.fit(photos, "glasses", 0.2)
     assert found is not None
-    at = tmp_path / "mine.toml"
-    at.write_text(
-        limits.policy_text("mine", "tavus-image", at, Policy.load("tavus-image"), {"glasses": found})
+    base, at = tmp_path / "base.toml", tmp_path / "mine.toml"
+    base.write_text(
+        'extends = "tavus-image"\n[rules.glasses.measures.glasses]\nfail_above = 0.5\nwarn_above = false\n'
     )
+    at.write_text(limits.policy_text("mine", str(base), at, plain(), {"glasses": found}))
     policy = Policy.load(at)
     assert tomllib.loads(at.read_text())["rules"].keys() == {"glasses"}
     again = [Photo(p.label, rejudge(p.report, policy)) for p in photos]
@@ -251,7 +260,7 @@ def test_a_suggested_policy_gives_the_fitted_figures(tmp_path: Path) -> None:
 def test_a_limit_is_put_in_the_middle_of_the_gap() -> None:
     found = limits.fit(labelled([0.9, 0.8], [0.1, 0.2]), "glasses", 0.0)
     assert found is not None
-    assert limits.moved(Policy.load("tavus-image").rules["glasses"].measures["glasses"], found.shift)[
+    assert limits.moved(plain().rules["glasses"].measures["glasses"], found.shift)[
         "fail_above"
     ] == pytest.approx(0.5)
 

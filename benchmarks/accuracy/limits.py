@@ -20,8 +20,6 @@ from screening.policy import MeasurePolicy, Policy, policy_names
 
 FOLDS = 5
 REPEATS = 10
-FURTHEST = 0.99
-"""Flags (0 or 1 against 0.5) have margins of -1 and 1; a larger shift would turn them off."""
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -61,11 +59,9 @@ def threshold(broken: Array, kept: Array, wished: float) -> float:
     unassessed = int(np.isnan(kept).sum())
     may = max(0, int(wished * len(kept) + 1e-9) - unassessed)
     margins = np.sort(kept[~np.isnan(kept)])
-    high = float(margins[may]) if may < len(margins) else FURTHEST
+    high = float(margins[min(may, len(margins) - 1)]) if len(margins) else 0.0
     below = broken[broken < high]
-    if not len(below):
-        return float(np.clip(min(0.0, high), -FURTHEST, FURTHEST))
-    return float(np.clip((float(below.max()) + high) / 2, -FURTHEST, FURTHEST))
+    return (float(below.max()) + high) / 2 if len(below) else min(0.0, high)
 
 
 def outcome(margin: Array, broken: Flags, shift: float) -> tuple[int, int]:
