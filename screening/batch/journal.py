@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import sys
@@ -167,8 +168,13 @@ def parse(line: bytes) -> Report:
     def constant(text: str) -> NoReturn:
         raise ValueError(f"{text} is no number of JSON")
 
+    def finite(text: str) -> float:
+        if not math.isfinite(number := float(text)):
+            raise ValueError(f"{text} is too large a number")
+        return number
+
     try:
-        data: Any = json.loads(line, parse_constant=constant)
+        data: Any = json.loads(line, parse_constant=constant, parse_float=finite)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     if not isinstance(data, dict):
@@ -180,4 +186,4 @@ def parse(line: bytes) -> Report:
 
 
 def _no_report(path: Path, number: int, why: str) -> NoReturn:
-    raise Unreadable(f"{path} line {number}: not a report of this program ({why}).")
+    raise Unreadable(f"{path} line {number}: not a report of this program ({why[:300]}).")
