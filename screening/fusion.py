@@ -28,7 +28,6 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
     "second_person": (
         "photo.second_person", "others.second_person", "upper.second_person", "face.second_face",
     ),
-    "under_18": ("face.under_18", "upper.under_18", "detail.under_18"),
     "human": ("photo.human", "face.human"),
 }  # fmt: skip
 """Attribute -> whose answers are weighed for it. Where the subject has no face, only the whole photo answers."""

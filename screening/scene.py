@@ -277,8 +277,9 @@ class Scene:
         """`network.attribute` -> probability, of the networks that look at the subject; None without a face."""
         if self.face_attributes is None or self.upper is None or self.detail is None:
             return None
-        face = dict(self.face_attributes.attributes) | {"under_18": self.face_attributes.under_18}
-        parts = {"face": face, "upper": self.upper.attributes, "detail": self.detail}
+        parts = {
+            "face": self.face_attributes.attributes, "upper": self.upper.attributes, "detail": self.detail,
+        }  # fmt: skip
         return {f"{part}.{name}": value for part, found in parts.items() for name, value in found.items()}
 
     @observation()

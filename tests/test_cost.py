@@ -69,8 +69,6 @@ def test_looking_for_a_crop_runs_no_network_again(portrait: Image.Image, runs: C
                 "face_landmark",
                 "pose_landmark_full",
                 "face",
-                "detail",
-                "upper",
             },
         ),
     ],

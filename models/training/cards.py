@@ -116,6 +116,8 @@ def age_tables(found: Mapping[str, Any]) -> str:
 def figures(photos: Sequence[Photo], prefix: str) -> str:
     """What one network answers on the held-out portraits."""
     asked = {name: [s for s in of if s.split(".")[0] == prefix] for name, of in SOURCES.items()}
+    if prefix == "face":
+        asked["under_18"] = ["face.under_18"]
     rows, curves = [], []
     for name, sources in asked.items():
         for source in sources:

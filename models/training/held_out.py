@@ -51,6 +51,7 @@ def answers(path: Path) -> dict[str, float]:
     if scene.others is not None:
         found["others.second_person"] = scene.others
     if scene.face_attributes is not None:
+        found["face.under_18"] = scene.face_attributes.under_18
         found["face.human"] = scene.face_attributes.kind["human"]
     return found
 

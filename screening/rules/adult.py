@@ -2,8 +2,8 @@
 
 What it measures
 ----------------
-The probability of being under 18, from the face crop, the closer crop and the head-and-shoulders crop together, and the
-median of the apparent age, a distribution over years from the face crop.
+The apparent age as a distribution over years, from the face crop at two distances and mirrored: the probability of
+being under 18, and the median.
 
 Why
 ---
@@ -26,18 +26,16 @@ from screening.scene import NO_FACE, Scene
 from screening.types import Evidence, Measure, Measurement, NotMeasured
 
 
-@rule(title="Adult", needs=("face_attributes", "attributes", "geometry"), measures=("under_18", "age"))
+@rule(title="Adult", needs=("face_attributes", "geometry"), measures=("under_18", "age"))
 def measure(scene: Scene) -> Measurement | NotMeasured:
     """`under_18`: probability; `age`: median of the apparent age, years."""
-    face, attributes, g = scene.face_attributes, scene.attributes, scene.geometry
-    if face is None or attributes is None or g is None:
+    face, g = scene.face_attributes, scene.geometry
+    if face is None or g is None:
         return NO_FACE
     words = {"age": format(face.age_median, ".0f")}
     return Measurement(
         (
-            Measure(
-                "under_18", attributes["under_18"], "probability", words, (Evidence.box("face", g.face),)
-            ),
+            Measure("under_18", face.under_18, "probability", words, (Evidence.box("face", g.face),)),
             Measure("age", face.age_median, "years", words),
         )
     )
