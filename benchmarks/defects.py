@@ -190,10 +190,11 @@ def over_exposure(portrait: Portrait, dose: float) -> Image.Image:
 
 
 @defect(
-    "one_person", "share of the person in the frame", (0, 0.1, 0.25, 0.5, 0.75, 1), (0.1, 0.75), drawn=True
-)
+    "one_person", "share of the person in the frame", (0, 0.1, 0.25, 0.5, 0.75, 1), (0.1, 0.75),
+    also=("centering",), drawn=True,
+)  # fmt: skip
 def second_person(portrait: Portrait, dose: float) -> Image.Image:
-    """Someone who comes in from the right, from the edge to the whole."""
+    """Someone who comes in from the right, from the edge to the whole, and is taken for the subject at last."""
     wall = make.backdrop(1400, 1024)
     scale = 860 / photos.hopper().height
     left = 1400 - dose * photos.hopper().width * scale

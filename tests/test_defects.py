@@ -13,7 +13,9 @@ from screening import Screener
 from screening.rules.base import ORDER
 
 DRAWN = "a drawing of a thing proves little about the thing: shown as XPASS where the network knows it"
-ALONE = "headwear", "headphones", "jewelry", "glasses", "hair", "face_covering", "one_person"
+ALONE = (
+    "headwear", "headphones", "jewelry", "glasses", "hair", "face_covering", "one_person", "adult", "human",
+)  # fmt: skip
 """Rules of networks that learn: what they say of a drawing or an effect is told by the plots, not held by a test."""
 
 SHORT = {"coloured_light"}

@@ -73,7 +73,10 @@ def test_the_schema_refuses_what_is_no_report(change: dict[str, Any]) -> None:
 
 def test_the_schema_knows_every_error_code() -> None:
     def codes(kind: type[errors.ScreeningError]) -> set[str]:
-        return {kind.code}.union(*(codes(k) for k in kind.__subclasses__()))
+        own = [
+            k for k in kind.__subclasses__() if k.__module__ == kind.__module__
+        ]  # the service has more of its own
+        return {kind.code}.union(*(codes(k) for k in own))
 
     listed = Report.json_schema()["properties"]["error"]["oneOf"][1]["properties"]["code"]["enum"]
     assert set(listed) == codes(errors.ScreeningError)

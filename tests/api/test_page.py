@@ -137,10 +137,13 @@ def test_pointing_at_a_rule_shows_its_evidence_alone(opened: Open) -> None:
 def test_evidence_lies_where_it_belongs(opened: Open) -> None:
     page = opened()
     pick(page, WIDE)
-    photo = page.locator("#photo").bounding_box()
-    box = page.locator('#marks [data-rule="glasses"] rect.shape').bounding_box()
-    assert photo is not None
-    assert box is not None
+    shape = '#marks [data-rule="glasses"] rect.shape'
+    expect(page.locator(shape)).to_be_attached()
+    # both at one moment: what appears above the photo moves them together
+    photo, box = page.evaluate(
+        "(shape) => ['#photo', shape].map((s) => document.querySelector(s).getBoundingClientRect().toJSON())",
+        shape,
+    )
     scale = photo["width"] / 900
     assert box["x"] - photo["x"] == pytest.approx((558 - 78) * scale, abs=4)
     assert box["y"] - photo["y"] == pytest.approx(192 * scale, abs=4)
