@@ -163,10 +163,11 @@ def to_onnx(models: list[HistGradientBoostingRegressor], slope: float, offset: f
         for (predictor,) in model._predictors:
             for i, node in enumerate(predictor.nodes):
                 leaf = bool(node["is_leaf"])
-                # thresholds are compared in float32 at run time; rounding down keeps "<=" on the same side
-                threshold = (
-                    np.nextafter(np.float32(node["num_threshold"]), np.float32(-np.inf)) if not leaf else 0.0
-                )
+                # compared in float32 at run time: the largest float32 that is not above keeps "<=" as it was
+                exact = 0.0 if leaf else float(node["num_threshold"])
+                threshold = np.float32(exact)
+                if float(threshold) > exact:
+                    threshold = np.nextafter(threshold, np.float32(-np.inf))
                 for key, value in (
                     ("tree", tree), ("id", i), ("feature", 0 if leaf else int(node["feature_idx"])),
                     ("mode", "LEAF" if leaf else "BRANCH_LEQ"), ("value", float(threshold)),
