@@ -262,6 +262,7 @@ def build(raw: Path, label_folder: Path, faces: Path, selfie: Path, out: Path) -
     records = [r for r in records if r["dist"] > NEAR_BENCHMARK and main_face(r) is not None]
     out.mkdir(parents=True, exist_ok=True)
     shape = (len(records), SIDE, SIDE, 3)
+    second = ATTRIBUTES.index("second_person")
     crops = np.lib.format.open_memmap(out / "crops.npy", "w+", np.uint8, shape)
     masks = np.lib.format.open_memmap(out / "masks.npy", "w+", np.uint8, (len(records), MASK_SIDE, MASK_SIDE))
     targets = np.full((len(records), len(ATTRIBUTES)), np.nan, np.float32)
@@ -290,8 +291,8 @@ def build(raw: Path, label_folder: Path, faces: Path, selfie: Path, out: Path) -
         masks[i] = cut
         targets[i] = labels.attributes(set_name, file, own)
         group = labels.portraits[file]["person_group"] if set_name == "portraits" else file
-        if set_name == "portraits" and targets[i, -1] == 1 and _covered(area, image.shape) < 0.85:
-            targets[i, -1] = np.nan  # the other person may lie outside of the crop
+        if set_name == "portraits" and targets[i, second] == 1 and _covered(area, image.shape) < 0.85:
+            targets[i, second] = np.nan  # the other person may lie outside of the crop
         rows.append(
             {"set": set_name, "file": file, "group": group, "held_out": held_out(set_name, file, group)}
         )
