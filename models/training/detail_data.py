@@ -12,15 +12,13 @@ import json
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
-from PIL import Image, ImageOps
 
 from screening.networks.detail import SIZE, SPAN, region
 from screening.networks.preprocess import BORDER_ZERO, crop_region
 from screening.networks.upper import ATTRIBUTES
 
-from .upper_data import NEAR_BENCHMARK, UNKNOWN, Labels, crop_mask, held_out, main_face
+from .upper_data import NEAR_BENCHMARK, Labels, crop_mask, held_out, in_crop, main_face
 
 SIDE = 288
 MASK_SIDE = SIDE // 2
@@ -46,19 +44,12 @@ def build(raw: Path, label_folder: Path, faces: Path, out: Path) -> None:
     rows = []
     for i, record in enumerate(records):
         set_name, file = record["set"], record["file"]
-        path = raw / file if set_name == "portraits" else raw / set_name / file
-        image = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
+        image, own = labels.picture(set_name, file)
         box, mesh = main_face(record)
         area = region(box, SPAN * SIDE / SIZE)
         crops[i] = crop_region(image, area, (SIDE, SIDE), BORDER_ZERO)
         if mesh is not None:
-            back = np.linalg.inv(np.vstack([area.matrix(SIDE, SIDE), [0, 0, 1]]))[:2]
-            meshes[i] = mesh @ back[:, :2].T + back[:, 2]
-        own = labels.mask(set_name, file)
-        if own is None:
-            own = np.full(image.shape[:2], UNKNOWN, np.uint8)
-        elif own.shape != image.shape[:2]:
-            own = cv2.resize(own, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+            meshes[i] = in_crop(mesh, area, SIDE)
         masks[i] = crop_mask(own, area, MASK_SIDE)
         targets[i] = labels.attributes(set_name, file, own)
         group = labels.portraits[file]["person_group"] if set_name == "portraits" else file

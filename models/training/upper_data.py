@@ -160,6 +160,17 @@ class Labels:
                     return {"headphones": float(row["Headphones"] == "With_Headphones")}
         return {}
 
+    def picture(self, set_name: str, file: str) -> tuple[np.ndarray, np.ndarray]:
+        """(H, W, 3) uint8 RGB and its mask (H, W) of codes, unknown where the set has none."""
+        path = self.raw / file if set_name == "portraits" else self.raw / set_name / file
+        image = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
+        own = self.mask(set_name, file)
+        if own is None:
+            own = np.full(image.shape[:2], UNKNOWN, np.uint8)
+        elif own.shape != image.shape[:2]:
+            own = cv2.resize(own, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+        return image, own
+
     def mask(self, set_name: str, file: str) -> np.ndarray | None:
         """(H, W) uint8 codes in the picture's own size, or None."""
         path = Path(file)
@@ -196,6 +207,12 @@ def minor(years: tuple[int, int]) -> float:
 def read_rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as lines:
         return list(csv.DictReader(lines))
+
+
+def in_crop(points: np.ndarray, area: Region, side: int) -> np.ndarray:
+    """Points (n, 2) of the picture in pixels of the (side, side) crop of a region."""
+    back = np.linalg.inv(np.vstack([area.matrix(side, side), [0, 0, 1]]))[:2]
+    return points @ back[:, :2].T + back[:, 2]
 
 
 def main_face(record: dict) -> tuple[Box, np.ndarray | None] | None:
@@ -270,19 +287,12 @@ def build(raw: Path, label_folder: Path, faces: Path, selfie: Path, out: Path) -
     rows = []
     for i, record in enumerate(records):
         set_name, file = record["set"], record["file"]
-        path = raw / file if set_name == "portraits" else raw / set_name / file
-        image = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
+        image, own = labels.picture(set_name, file)
         box, mesh = main_face(record)
         area = region(box, SPAN * WIDER)
         crops[i] = crop_region(image, area, (SIDE, SIDE), BORDER_ZERO)
         if mesh is not None:
-            back = np.linalg.inv(np.vstack([area.matrix(SIDE, SIDE), [0, 0, 1]]))[:2]
-            meshes[i] = mesh @ back[:, :2].T + back[:, 2]
-        own = labels.mask(set_name, file)
-        if own is None:
-            own = np.full(image.shape[:2], UNKNOWN, np.uint8)
-        elif own.shape != image.shape[:2]:
-            own = cv2.resize(own, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+            meshes[i] = in_crop(mesh, area, SIDE)
         cut = crop_mask(own, area)
         person = selfie_mask(crops[i], session)
         cut = refine(cut, meshes[i] / 2 if mesh is not None else None, person, set_name)

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..types import Box, Floats, Image
+from . import upper
 from .preprocess import BORDER_ZERO, Pyramid, Region, crop_region, sigmoid, to_tensor
-from .upper import ATTRIBUTES, face_size
+from .upper import ATTRIBUTES
 
 SIZE = 224
 """Side of the network's input, pixels. Outside of the photo is black."""
@@ -32,9 +33,7 @@ class Session(Protocol):
 
 def region(face: Box, span: float = SPAN) -> Region:
     """The square around ears, mouth and neck for a face's box. Raises ValueError for an empty box."""
-    x, y = face.center
-    size = face_size(face)
-    return Region(x, y + DROP * size, span * size, span * size)
+    return upper.region(face, span, DROP)
 
 
 def preprocess(image: Image | Pyramid, face: Box) -> Floats:

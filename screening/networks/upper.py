@@ -66,11 +66,14 @@ def face_size(face: Box) -> float:
     return math.sqrt(face.width * face.height)
 
 
-def region(face: Box, span: float = SPAN) -> Region:
-    """The square around head and shoulders for a face's box. Raises ValueError for an empty box."""
+def region(face: Box, span: float = SPAN, drop: float = DROP) -> Region:
+    """The square around head and shoulders for a face's box; `span` and `drop` in sizes of the face.
+
+    Raises ValueError for an empty box.
+    """
     x, y = face.center
     size = face_size(face)
-    return Region(x, y + DROP * size, span * size, span * size)
+    return Region(x, y + drop * size, span * size, span * size)
 
 
 def preprocess(image: Image | Pyramid, face: Box) -> Floats:
