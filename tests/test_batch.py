@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import tarfile
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -232,6 +233,30 @@ def _run(photos: Path, output: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[1]
     )
+
+
+def test_names_are_claimed_right_while_reports_are_written(tmp_path: Path) -> None:
+    done = threading.Event()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with open_journal(tmp_path / "out.jsonl") as journal:
+
+            def write() -> None:
+                while not done.is_set():
+                    journal.append(report("x.jpg", b"abc"))
+
+            writer = threading.Thread(target=write)
+            writer.start()
+            try:
+                claimed = [journal.claim(f"{i}.jpg") for i in range(5000)]
+            finally:
+                done.set()
+                writer.join()
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert all(claimed)
 
 
 def test_resuming_cuts_off_a_line_torn_anywhere(tmp_path: Path) -> None:

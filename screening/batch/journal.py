@@ -7,6 +7,7 @@ import math
 import os
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -49,9 +50,9 @@ class Journal:
             self._file: BinaryIO = open(path, "a+b", buffering=0)  # noqa: SIM115 - closed by close()
         except OSError as error:
             raise Unreadable(f"{path}: cannot be written ({error.strerror}).") from error
-        self._index = sqlite3.connect(
-            "", check_same_thread=False
-        )  # `claim` is called by the thread that reads input
+        self._index = sqlite3.connect("", check_same_thread=False)
+        self._index_lock = threading.Lock()
+        """`claim` is called by the thread that reads input, and a connection has one count of changed rows for all."""
         self._index.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8000;"
             "CREATE TABLE names (name TEXT PRIMARY KEY) WITHOUT ROWID;"
@@ -82,7 +83,8 @@ class Journal:
 
     def claim(self, name: str) -> bool:
         """True the first time a name is asked for, unless it had a report when the file was opened."""
-        return self._index.execute("INSERT OR IGNORE INTO names VALUES (?)", (name,)).rowcount > 0
+        with self._index_lock:
+            return self._index.execute("INSERT OR IGNORE INTO names VALUES (?)", (name,)).rowcount > 0
 
     def append(self, report: Report) -> None:
         """One line more. The write is a single call: a kill leaves a whole line, or a part that resuming cuts off."""
@@ -96,7 +98,8 @@ class Journal:
 
     def find(self, key: str) -> Report | None:
         """The report written for that content (see `content_key`)."""
-        row = self._index.execute("SELECT start, length FROM contents WHERE key = ?", (key,)).fetchone()
+        with self._index_lock:
+            row = self._index.execute("SELECT start, length FROM contents WHERE key = ?", (key,)).fetchone()
         if row is None:
             return None
         self._file.seek(row[0])
@@ -105,7 +108,8 @@ class Journal:
     def _note(self, report: Report, start: int, length: int) -> None:
         if report.image is not None:
             key = content_key(report.image.sha256, report.name)
-            self._index.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", (key, start, length))
+            with self._index_lock:
+                self._index.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", (key, start, length))
 
     def _load(self, policy_sha256: str, seen: Callable[[Report], None]) -> None:
         start = self._file.seek(0)
