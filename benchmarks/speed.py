@@ -131,16 +131,21 @@ def noted() -> Iterator[list[Call]]:
 
 
 def bare(calls: list[Call], times: int) -> dict[str, tuple[int, float]]:
-    """By network: runs a photo, and CPU milliseconds for all of them, each run by itself (medians)."""
-    found: dict[str, tuple[int, float]] = {}
-    for call in calls:
-        network, spent = sessions.session(call.network), []
-        for _ in range(times):
+    """By network: runs a photo, and CPU milliseconds for all of them (medians).
+
+    The runs of a photo follow each other as they do in it: one network over and over would find its weights in the
+    cache each time, which no photo does.
+    """
+    spent: list[list[float]] = [[] for _ in calls]
+    for _ in range(times):
+        for call, own in zip(calls, spent, strict=True):
             before = time.process_time()
-            network.run(call.tensor, *call.outputs)
-            spent.append((time.process_time() - before) * 1000)
+            sessions.session(call.network).run(call.tensor, *call.outputs)
+            own.append((time.process_time() - before) * 1000)
+    found: dict[str, tuple[int, float]] = {}
+    for call, own in zip(calls, spent, strict=True):
         runs, before = found.get(call.network, (0, 0.0))
-        found[call.network] = runs + 1, before + statistics.median(spent)
+        found[call.network] = runs + 1, before + statistics.median(own)
     return found
 
 

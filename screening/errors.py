@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+LONGEST = 500
+"""Characters of a sentence: it may quote a file's name or a value of a policy, of whatever length."""
+
 
 class ScreeningError(Exception):
-    """Base of every error this package raises on purpose. `code` is stable; `str(error)` is one sentence."""
+    """Base of every error this package raises on purpose. `code` is stable; `str(error)` is one sentence, one line."""
 
     code = "internal"
+
+    def __init__(self, message: str) -> None:
+        message = " ".join(message.split())
+        super().__init__(message if len(message) <= LONGEST else f"{message[: LONGEST - 1]}…")
 
     @property
     def message(self) -> str:

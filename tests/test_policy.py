@@ -146,6 +146,14 @@ def test_errors_name_the_key(tmp_path: Path, text: str, says: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_an_error_that_quotes_a_long_value_stays_a_sentence(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER + f"{'colour' * 1000} = 1\n")
+    with pytest.raises(PolicyInvalid) as caught:
+        Policy.load(path)
+    assert len(str(caught.value)) <= 500
+    assert str(caught.value).startswith(f"policy {path}")
+
+
 @pytest.mark.parametrize("key", ["name", "title", "extends"])
 def test_the_keys_at_the_top_are_text(tmp_path: Path, key: str) -> None:
     lines = {"name": '"mine"', "extends": '"tavus-image"'} | {key: "3"}

@@ -14,7 +14,7 @@ from screening import Screener
 from screening.batch.compare import compare
 from screening.batch.inputs import Inputs
 from screening.batch.journal import Journal, read_reports
-from screening.errors import PolicyInvalid, ScreeningError, Unreadable
+from screening.errors import LONGEST, PolicyInvalid, ScreeningError, Unreadable
 from screening.policy import Policy
 from screening.report import Report
 from screening.screener import rejudge
@@ -110,6 +110,8 @@ def reports(name: str, data: bytes) -> None:
 
 def _one_sentence(error: ScreeningError, name: str) -> None:
     assert name in error.message
+    assert "\n" not in error.message
+    assert len(error.message) <= LONGEST
 
 
 TARGETS = {
