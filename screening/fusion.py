@@ -18,17 +18,18 @@ Answers = Mapping[str, float]
 
 SOURCES: Mapping[str, tuple[str, ...]] = {
     "glasses": ("face.glasses", "upper.glasses", "detail.glasses"),
-    "headwear": ("face.headwear", "upper.headwear", "upper.hat", "upper.scarf_turban"),
-    "headphones": ("face.headphones", "upper.headphones", "detail.headphones"),
+    "headwear": ("face.headwear", "upper.headwear"),
+    "headphones": ("face.headphones", "upper.headphones", "detail.headphones", "closeups.headphones"),
     "covered": ("face.covered", "upper.face_covered", "detail.face_covered"),
-    "earring": ("face.earring", "upper.earrings", "detail.earrings"),
-    "necklace": ("upper.necklace", "detail.necklace"),
+    "earring": ("face.earring", "upper.earrings", "detail.earrings", "closeups.earrings"),
+    "necklace": ("upper.necklace", "detail.necklace", "closeups.necklace"),
     "hair_over_shoulder": ("upper.hair_over_shoulder", "detail.hair_over_shoulder"),
     "hair_across_face": ("face.hair_across_face", "upper.hair_across_face", "detail.hair_across_face"),
     "second_person": (
-        "photo.second_person", "others.second_person", "upper.second_person", "face.second_face",
+        "photo.second_person", "others.second_person", "upper.second_person", "detail.second_person",
+        "face.second_face", "faces.second_face",
     ),
-    "human": ("photo.human", "face.human"),
+    "human": ("photo.human", "upper.human", "detail.human"),
 }  # fmt: skip
 """Attribute -> whose answers are weighed for it. Where the subject has no face, only the whole photo answers."""
 
@@ -90,12 +91,15 @@ def fuse(answers: Answers) -> Mapping[str, float]:
     return fused
 
 
-def fuse_kind(whole: Mapping[str, float], face: Mapping[str, float] | None) -> Mapping[str, float]:
+def fuse_kind(
+    whole: Mapping[str, float], face: Mapping[str, float] | None, crops: Mapping[str, float]
+) -> Mapping[str, float]:
     """Kind -> probability, summing to 1. Without a face the whole photo decides.
 
-    The whole-photo network knows figures as one kind; the face network says which.
+    The whole-photo network (`whole`) knows figures as one kind; the face network (`face`) says which; `crops`: network
+    -> probability of a human, of those that look at head and shoulders.
     """
-    answers = {"photo.human": whole["human"]} | ({} if face is None else {"face.human": face["human"]})
+    answers = {"photo.human": whole["human"]} | {f"{network}.human": p for network, p in crops.items()}
     human = weigh("human", answers)
     seen = face or {}
     others = {

@@ -41,6 +41,10 @@ from screening.types import Box, Image, ImageFacts, Measurement, NotMeasured, Ph
 SUBJECT_CANDIDATES = 3
 BODY_DROP, BODY_SIDE = 0.9, 4.2
 """The region that the body is looked for in: its centre below the face's and its side, in face boxes."""
+UNSEEN = 0.5
+"""Score where the detectors see no face, or only what is likelier none."""
+SPECK = 0.15
+"""Width of a face over the subject's below which it is far away."""
 CROWN = 0.28
 """Height of the crown above the hairline, in heights of the face mesh (hairline to chin)."""
 SHOULDER_SEEN = 0.5
@@ -245,6 +249,13 @@ class Scene:
         box = self._face_box()
         return None if box is None else _trained(trained.detail).run(self.pyramid, box)
 
+    @observation(trained.CLOSEUPS)
+    def closeups(self) -> Mapping[str, float] | None:
+        """Jewelry and headphones, by pictures of the ears and the neck; None without a face that the mesh confirms."""
+        if self.subject is None or not self.subject.seen:
+            return None
+        return _trained(trained.closeups).run(self.pyramid, self.subject.mesh.points)
+
     @observation(selfie_segmentation.NETWORK, trained.OTHERS)
     def others(self) -> float | None:
         """Probability of a second person, by where there is person that is not the subject; None without a face."""
@@ -261,13 +272,29 @@ class Scene:
 
     @observation()
     def kind(self) -> Mapping[str, float]:
-        """Probabilities of human, drawn, statue, animal, nothing, by whole photo and face crop together."""
-        return fuse_kind(self.whole.kind, None if self.face_attributes is None else self.face_attributes.kind)
+        """Probabilities of human, drawn, statue, animal, nothing, by whole photo and crops together."""
+        if self.face_attributes is None or self.upper is None or self.detail is None:
+            return fuse_kind(self.whole.kind, None, {})
+        crops = {"upper": self.upper.attributes, "detail": self.detail}
+        humans = {network: 1 - found["not_human"] for network, found in crops.items()}
+        return fuse_kind(self.whole.kind, self.face_attributes.kind, humans)
+
+    @observation()
+    def other_face(self) -> float:
+        """The detectors' highest score of a face that is not the subject's and no speck, `UNSEEN` at least."""
+        if self.subject is None:
+            return UNSEEN
+        least = SPECK * self.subject.face.box.width
+        others = (f.score for f in self.faces if f is not self.subject.face and f.box.width >= least)
+        return max([UNSEEN, *others])
 
     @observation()
     def second_person(self) -> float:
         """Probability of a second person, by whole photo and the crops around the subject together."""
-        answers = {"photo.second_person": self.whole.attributes["second_person"]}
+        answers = {
+            "photo.second_person": self.whole.attributes["second_person"],
+            "faces.second_face": self.other_face,
+        }
         if self.others is not None:
             answers["others.second_person"] = self.others
         return weigh("second_person", answers | dict(self.answers or {}))
@@ -279,6 +306,7 @@ class Scene:
             return None
         parts = {
             "face": self.face_attributes.attributes, "upper": self.upper.attributes, "detail": self.detail,
+            "closeups": self.closeups or {},
         }  # fmt: skip
         return {f"{part}.{name}": value for part, found in parts.items() for name, value in found.items()}
 

@@ -30,3 +30,16 @@ def encode() -> Encode:
         return out.getvalue()
 
     return write
+
+
+@pytest.fixture
+def no_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule that asks for more than was stated fails."""
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"the network {name} was run")
+
+    for module in ("face_detection", "face_landmark", "iris", "lighting", "pose_detection", "pose_landmark"):
+        monkeypatch.setattr(f"screening.networks.{module}.session", refuse)
+    for name in ("face", "upper", "detail", "closeups", "photo", "others"):
+        monkeypatch.setattr(f"screening.networks.trained.{name}", lambda: refuse("trained"))

@@ -29,19 +29,6 @@ from tests.scenes import alone, detection, face_attributes, layout, stated, subj
 IMAGE = Policy.load("tavus-image")
 
 
-@pytest.fixture
-def no_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A rule that asks for more than was stated fails."""
-
-    def refuse(name: str) -> None:
-        raise AssertionError(f"the network {name} was run")
-
-    for module in ("face_detection", "face_landmark", "iris", "lighting", "pose_detection", "pose_landmark"):
-        monkeypatch.setattr(f"screening.networks.{module}.session", refuse)
-    for name in ("face", "upper", "photo"):
-        monkeypatch.setattr(f"screening.networks.trained.{name}", lambda: refuse("trained"))
-
-
 def result(rule: str, scene: Scene, policy: Policy = IMAGE) -> RuleResult:
     found = registry()[rule]
     return judge(policy, found, scene.run(found.measure))

@@ -23,7 +23,14 @@ from .upper_scores import interval, score
 
 CARDS = Path(__file__).parents[1] / "cards"
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
-NETWORKS = {"face": "face", "upper": "upper", "detail": "detail", "photo": "scene", "others": "others"}
+NETWORKS = {
+    "face": "face",
+    "upper": "upper",
+    "detail": "detail",
+    "closeups": "closeups",
+    "photo": "scene",
+    "others": "others",
+}
 """Prefix of an answer's name -> card."""
 GROUPS = {
     "women": ("sex", "f"), "men": ("sex", "m"), "adults": ("age", "a"), "60 and older": ("age", "s"),

@@ -56,17 +56,17 @@ def averaged_network(config: Mapping[str, Any], checkpoint: Path) -> FaceNet:
 def write_onnx(network: nn.Module, path: Path) -> float:
     """Opset 17, dynamic batch; the largest difference from torch on random input.
 
-    The weights are stored as float16, which costs some hundredths of a logit. Raises ValueError above 0.1.
+    The weights are stored in eight bits, which costs some hundredths of a logit. Raises ValueError above 0.5.
     """
     example = torch.randn(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     wrapped = _Ordered(network).eval()
-    onnx_file.write(wrapped, example, path, "image", OUTPUTS, batch=True)
+    onnx_file.write(wrapped, example, path, "image", OUTPUTS, batch=True, eight_bits=True)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     with torch.no_grad():
         expected = [value.numpy() for value in wrapped(example)]
     found = session.run(list(OUTPUTS), {"image": example.numpy()})
     worst = max(float(np.abs(a - b).max()) for a, b in zip(expected, found, strict=True))
-    if worst > 0.1:
+    if worst > 0.5:
         raise ValueError(f"ONNX differs from torch by {worst}")
     return worst
 

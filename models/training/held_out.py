@@ -47,12 +47,16 @@ def answers(path: Path) -> dict[str, float]:
     scene = Scene(decode(path.read_bytes(), path.name))
     found = dict(scene.answers or {})
     found["photo.second_person"] = scene.whole.attributes["second_person"]
+    found["faces.second_face"] = scene.other_face
     found["photo.human"] = scene.whole.kind["human"]
     if scene.others is not None:
         found["others.second_person"] = scene.others
     if scene.face_attributes is not None:
         found["face.under_18"] = scene.face_attributes.under_18
         found["face.human"] = scene.face_attributes.kind["human"]
+    for network in ("upper", "detail"):
+        if f"{network}.not_human" in found:
+            found[f"{network}.human"] = 1 - found[f"{network}.not_human"]
     return found
 
 

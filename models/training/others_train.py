@@ -151,7 +151,7 @@ def main(raw: Path, labels: Path, photos: Path, out: Path) -> None:
     held, portraits = data["held"], data["portraits"]
     net = train(grids[~held], torch.from_numpy(truth[~held]).float())
     with torch.no_grad():
-        logits = net(grids)[:, 0].numpy()
+        logits = ((net(grids) + net(grids.flip(3))) / 2)[:, 0].numpy()  # as at run time
     figures: dict = {"platt": platt(logits[held & portraits], truth[held & portraits] == 1)}
     for name, which in (("portraits", held & portraits), ("faces", held & ~portraits)):
         figures[name] = score(logits[which], truth[which] == 1)

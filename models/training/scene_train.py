@@ -188,7 +188,7 @@ def trained(config: dict) -> SceneNet:
 
 
 def predict(net: SceneNet, pack: Pack, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Attribute logits (n, 6) and kind logits (n, 4) of packed rows."""
+    """Attribute logits (n, 6) and kind logits (n, 4) of packed rows: the mean with those of the mirrored photo."""
     attributes, kinds = [], []
     with torch.inference_mode():
         for i in range(0, len(rows), 16):
@@ -196,7 +196,8 @@ def predict(net: SceneNet, pack: Pack, rows: np.ndarray) -> tuple[np.ndarray, np
                 cv2.resize(pack.photos[r], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
                 for r in rows[i : i + 16]
             ]
-            first, second = net(tensor(np.stack(photos)))
+            images = tensor(np.stack(photos))
+            first, second = ((a + b) / 2 for a, b in zip(net(images), net(images.flip(3)), strict=True))
             attributes.append(first.numpy())
             kinds.append(second.numpy())
     return np.concatenate(attributes), np.concatenate(kinds)
@@ -246,7 +247,7 @@ def export(config: dict) -> None:
     """Writes the ONNX file and, beside it, the calibration."""
     net = trained(config).to(memory_format=torch.contiguous_format)
     path = Path(config["onnx"])
-    onnx_file.write(net, torch.rand(1, 3, SIZE, SIZE), path, "image", ("attributes", "kind"))
+    onnx_file.write(net, torch.rand(1, 3, SIZE, SIZE), path, "image", ("attributes", "kind"), batch=True)
     figures = json.loads((Path(config["out"]) / "figures.json").read_text())
     content = {
         "attributes": list(ATTRIBUTES),

@@ -28,7 +28,8 @@ def augment(
     size: int,
     pasted: Mapping[str, float],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(size, size, 3) uint8, (size / 2, size / 2) uint8 codes and (16,) labels from one row of the pack.
+    """(size, size, 3) uint8, (size / 2, size / 2) uint8 codes and the labels from one row of the pack; of a strip of
+    squares as many squares.
 
     `pasted`: share of the crops that get each kind of accessory.
     """
@@ -43,23 +44,35 @@ def augment(
                 for name in _HIDDEN.get(kind, ()):
                     labels[ATTRIBUTES.index(name)] = np.nan
                 break
-    crop, mask = warp(crop, mask, rng, size)
-    return photometric(crop, rng), mask, labels
+    squares = [warp(c, m, rng, size) for c, m in zip(split(crop), split(mask), strict=True)]
+    crop, mask = (np.concatenate(parts, 1) for parts in zip(*squares, strict=True))
+    if rng.random() < 0.5:
+        crop, mask = crop[:, ::-1], mask[:, ::-1]
+    return photometric(np.ascontiguousarray(crop), rng), np.ascontiguousarray(mask), labels
+
+
+def split(strip: np.ndarray) -> list[np.ndarray]:
+    """The squares, side by side, of a picture (side, n * side, ...)."""
+    return np.split(strip, strip.shape[1] // strip.shape[0], 1)
+
+
+def middle(strip: np.ndarray, size: int) -> np.ndarray:
+    """The middle (size, size) of each of the squares, side by side."""
+    edge = (strip.shape[0] - size) // 2
+    return np.concatenate([s[edge : edge + size, edge : edge + size] for s in split(strip)], 1)
 
 
 def warp(
     crop: np.ndarray, mask: np.ndarray, rng: np.random.Generator, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """A random square of the wider crop: +-12 % in scale and shift (of the face: some 10 % of its size), +-8
-    degrees, mirrored or not.
+    degrees.
     """
     side = crop.shape[0]
     scale = rng.uniform(0.88, 1.14)
     angle = rng.normal(0, 4) if rng.random() < 0.6 else 0.0
     matrix = cv2.getRotationMatrix2D((side / 2, side / 2), angle, scale)
     matrix[:, 2] += size / 2 - side / 2 + rng.uniform(-0.045, 0.045, 2) * size
-    if rng.random() < 0.5:
-        matrix = np.array([[-1, 0, size], [0, 1, 0]]) @ np.vstack([matrix, [0, 0, 1]])
     image = cv2.warpAffine(crop, matrix, (size, size), flags=cv2.INTER_LINEAR)
     small = np.diag([0.5, 0.5, 1]) @ np.vstack([matrix, [0, 0, 1]]) @ np.diag([2, 2, 1])
     half = (size // 2, size // 2)
@@ -71,15 +84,12 @@ def warp(
 
 def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Light, colour, blur, resolution and compression, so that no set is known by its file format. (H, W, 3) uint8."""
-    side = image.shape[0]
+    height, width = image.shape[:2]
     outside = image.max(-1) == 0
     if rng.random() < 0.5:
-        small = int(side * rng.uniform(0.35, 0.95))
-        image = cv2.resize(
-            cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA),
-            (side, side),
-            interpolation=cv2.INTER_LINEAR,
-        )
+        scale = rng.uniform(0.35, 0.95)
+        small = cv2.resize(image, (int(width * scale), int(height * scale)), interpolation=cv2.INTER_AREA)
+        image = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     levels = np.arange(256, dtype=np.float32) / 255
     gamma, contrast, light = rng.uniform(0.75, 1.35), rng.uniform(0.75, 1.25), rng.uniform(-0.1, 0.1)
     table = [

@@ -5,7 +5,7 @@ LABELS FACES OUT`.
 boxes and face mesh. Pictures within 6 bits
 of the benchmark are dropped. A pack holds `crops.npy` (n, 320, 320, 3) uint8 RGB, 1.25 times as wide as the
 network sees; `masks.npy`
-(n, 160, 160) uint8 codes of `CODES`; `labels.npy` (n, 16) float32, NaN where the set does not say;
+(n, 160, 160) uint8 codes of `CODES`; `labels.npy` (n, len(ATTRIBUTES)) float32, NaN where the set does not say;
 `mesh.npy` (n, 468, 2) float32, crop
 pixels, NaN without a mesh; `rows.json`.
 """
@@ -54,15 +54,16 @@ _CCP_UNKNOWN = (1, 2, 9, 33, 34, 56, 57)
 # letter and kinds (None: any) of the codes that mean each attribute
 _MEANING = dict(zip(ATTRIBUTES, (
     "Rs", "Rf", "Hh", "Hv", "Hd", "H", "E", "G", "Gs", "Mm", "Mh", "Mo", "M", "Je", "Jn", "P", "K",
+    "X",
 ), strict=True))  # fmt: skip
 _RULES = {
     "R": "hair", "H": "headwear", "E": "headphones", "G": "glasses", "M": "face_covering", "J": "jewelry",
-    "P": "one_person", "K": "adult",
+    "P": "one_person", "K": "adult", "X": "human",
 }  # fmt: skip
 
 
 def labels_of_codes(codes: str, silent: tuple[str, ...] = ()) -> np.ndarray:
-    """(16,) float32 from the lookers' codes: 1 clear, 0 absent, NaN borderline or not said (`silent`
+    """(len(ATTRIBUTES),) float32 from the lookers' codes: 1 clear, 0 absent, NaN borderline or not said (`silent`
     attributes when absent).
     """
     tokens = [t for t in codes.replace("|", " ").split() if len(t) > 1 and t[1].isdigit()]
@@ -119,7 +120,7 @@ class Labels:
         self.upper = {(r["set"], r["file"]): r["codes"] for r in read_rows(labels / "upper_labels.csv")}
 
     def attributes(self, set_name: str, file: str, mask: np.ndarray | None) -> np.ndarray:
-        """(16,) float32, NaN where nothing is said."""
+        """(len(ATTRIBUTES),) float32, NaN where nothing is said."""
         nothing = np.full(len(ATTRIBUTES), np.nan, np.float32)
         if set_name == "portraits":
             return labels_of_portrait(self.portraits[file])
@@ -133,7 +134,9 @@ class Labels:
             return labels_of_codes(self.upper[set_name, file], ("under_18",))
         known: dict[str, float] = {}
         if set_name == "utkface":
-            known = {"under_18": minor((utk_age(Path(file).name),) * 2)}
+            known = {"under_18": minor((utk_age(Path(file).name),) * 2), "not_human": 0.0}
+        if set_name in ("celebamask", "hair_figaro_lfw", "kinds", "mask_chandrika", "mask_rmfd"):
+            known = {"not_human": 0.0}
         if set_name == "celebamask" and mask is not None:
             for name, code, enough in (
                 ("glasses", 5, 80),
@@ -144,9 +147,9 @@ class Labels:
                 pixels = int((mask == code).sum())
                 known[name] = 1.0 if pixels >= enough else (0.0 if pixels == 0 else np.nan)
         if set_name == "mask_rmfd" or (set_name == "mask_chandrika" and "with_mask" in file):
-            known = {"face_mask": 1.0, "face_covered": 1.0}
+            known |= {"face_mask": 1.0, "face_covered": 1.0}
         elif set_name == "mask_chandrika":
-            known = {"face_mask": 0.0}
+            known |= {"face_mask": 0.0}
         elif set_name == "zoom":
             known = self._zoom(file)
         for name, value in known.items():

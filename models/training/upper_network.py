@@ -21,7 +21,7 @@ cost of training.
 
 
 class UpperNet(nn.Module):
-    """(N, 3, 256, 256) float32 in 0-1 to attribute logits (N, 16) and parsing logits (N, 9, 64, 64).
+    """(N, 3, 256, 256) float32 in 0-1 to attribute logits (N, len(ATTRIBUTES)) and parsing logits (N, 9, 64, 64).
 
     An attribute's logit is the sum of an attention over 32 x 32 places (small things) and of a layer on
     pooled maps (the whole).

@@ -4,7 +4,8 @@
     python -m models.training.upper_train evaluate CONFIG
     python -m models.training.upper_train export CONFIG
 
-CONFIG is a TOML file with the folders and the numbers: config/upper.toml, or config/detail.toml for the closer crop.
+CONFIG is a TOML file with the folders and the numbers: config/upper.toml, or config/detail.toml and
+config/closeups.toml for the closer crops.
 Training stops when its minutes are spent: the learning rate follows the clock, so that a busy machine gives a shorter
 schedule, never a broken one.
 """
@@ -27,7 +28,7 @@ from torch.nn import functional as F
 from screening.networks.upper import ATTRIBUTES, CLASSES
 
 from . import onnx_file
-from .upper_augment import augment
+from .upper_augment import augment, middle
 from .upper_data import CODES, UNKNOWN
 from .upper_network import UpperNet
 from .upper_overlays import Overlays
@@ -193,16 +194,20 @@ def sized(images: Tensor, codes: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """The pictures at `size` pixels (with fewer, the first part of the training costs half as much) and
     their codes at a quarter.
     """
-    if size != images.shape[2]:
-        images = F.interpolate(images, (size, size), mode="bilinear", align_corners=False, antialias=True)
+    height, width = images.shape[2:]
+    if size != height:
+        shape = (size, size * width // height)
+        images = F.interpolate(images, shape, mode="bilinear", align_corners=False, antialias=True)
         images = images.contiguous(memory_format=torch.channels_last)
     return images, codes_at(codes, size // 4)
 
 
 def codes_at(codes: Tensor, side: int) -> Tensor:
-    """(N, side, side) codes, nearest."""
-    places = ((torch.arange(side) + 0.5) * codes.shape[1] / side).long()
-    return codes[:, places][:, :, places]
+    """Codes with a height of `side`, nearest."""
+    width = side * codes.shape[2] // codes.shape[1]
+    rows = ((torch.arange(side) + 0.5) * codes.shape[1] / side).long()
+    columns = ((torch.arange(width) + 0.5) * codes.shape[2] / width).long()
+    return codes[:, rows][:, :, columns]
 
 
 def save(
@@ -225,20 +230,23 @@ def trained(config: dict) -> UpperNet:
     return net.eval().to(memory_format=torch.channels_last)
 
 
-def predict(net: UpperNet, pack: Pack, rows: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Attribute logits (n, 16) and most likely classes (n, size / 4, size / 4) of packed rows, cut as at run time."""
-    edge = (pack.crops.shape[1] - size) // 2
+def predict(
+    net: UpperNet, pack: Pack, rows: np.ndarray, size: int, mirrored: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Attribute logits (n, len(ATTRIBUTES)) and most likely classes (n, size / 4, size / 4) of packed rows, cut as at
+    run time; `mirrored`: the logits are the mean with those of the mirrored picture.
+    """
     logits, classes = [], []
     with torch.inference_mode():
         for i in range(0, len(rows), 16):
-            crops = np.stack(
-                [pack.crops[r][edge : edge + size, edge : edge + size] for r in rows[i : i + 16]]
-            )
+            crops = np.stack([middle(pack.crops[r], size) for r in rows[i : i + 16]])
             images = (
                 torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
                 / 255
             )
             attributes, parsing = net(images)
+            if mirrored:
+                attributes = (attributes + net(images.flip(3))[0]) / 2
             logits.append(attributes.numpy())
             classes.append(parsing.argmax(1).to(torch.uint8).numpy())
     return np.concatenate(logits), np.concatenate(classes)
@@ -259,7 +267,7 @@ def evaluate(config: dict) -> None:
     pack = Pack(Path(config["pack"]))
     rows = held_out_rows(pack, config["held_out_per_set"])
     size = config["size"]
-    logits, classes = predict(trained(config), pack, rows, size)
+    logits, classes = predict(trained(config), pack, rows, size, config["mirrored"])
     np.savez(Path(config["out"]) / "held_out.npz", rows=rows, logits=logits)
     labels = pack.labels[rows]
     portraits = pack.sets[rows] == "portraits"
@@ -269,14 +277,13 @@ def evaluate(config: dict) -> None:
         figures["portraits"][name] = score(logits[portraits & clear, k], labels[portraits & clear, k] == 1)
         figures["all"][name] = score(logits[clear, k], labels[clear, k] == 1)
         figures["platt"][name] = platt(logits[clear, k], labels[clear, k] == 1)
-    edge = (pack.crops.shape[1] - size) // 4
-    inner = slice(edge, edge + size // 2)
     for name in ("celebamask", "ccp", "celeb1k_hair", "hair_figaro_lfw"):
         of = pack.sets[rows] == name
         if not of.any():
             continue
+        masks = np.stack([middle(pack.masks[r], size // 2) for r in rows[of]])
         figures[f"iou {name}"] = iou_per_class(
-            classes[of], codes_at(torch.from_numpy(pack.masks[rows[of]][:, inner, inner]), size // 4).numpy()
+            classes[of], codes_at(torch.from_numpy(masks), size // 4).numpy()
         )
     (Path(config["out"]) / "figures.json").write_text(json.dumps(figures, indent=1))
     for group in ("portraits", "all"):
@@ -305,7 +312,8 @@ def export(config: dict) -> None:
     net = Exported(trained(config), config["parsing"]).to(memory_format=torch.contiguous_format).eval()
     path = Path(config["onnx"])
     outputs = ("attributes", "parsing") if config["parsing"] else ("attributes",)
-    onnx_file.write(net, torch.rand(1, 3, config["size"], config["size"]), path, "image", outputs)
+    example = torch.rand(1, 3, config["size"], config["squares"] * config["size"])
+    onnx_file.write(net, example, path, "image", outputs, batch=True)
     figures = json.loads((Path(config["out"]) / "figures.json").read_text())
     content = {"attributes": list(ATTRIBUTES), "classes": list(CLASSES), "platt": figures["platt"]}
     path.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")

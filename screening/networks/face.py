@@ -92,9 +92,10 @@ def crop(image: Image, square: tuple[float, float, float], size: int) -> Image:
     scale = size / side
     height, width = image.shape[:2]
     if scale < 0.5:
-        # only the part that is needed is averaged
-        left, top = max(0, math.floor(x - side)), max(0, math.floor(y - side))
-        part = image[top : min(height, math.ceil(y + side)), left : min(width, math.ceil(x + side))]
+        half = 0.55 * side  # only the part that is needed is averaged
+        left, top = max(0, math.floor(x - half)), max(0, math.floor(y - half))
+        right, bottom = min(width, math.ceil(x + half)), min(height, math.ceil(y + half))
+        part = image[top : max(0, bottom), left : max(0, right)]
         if part.size:
             to = (max(1, round(part.shape[1] * scale * 1.5)), max(1, round(part.shape[0] * scale * 1.5)))
             fx, fy = to[0] / part.shape[1], to[1] / part.shape[0]

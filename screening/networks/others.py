@@ -68,5 +68,8 @@ class OthersNetwork:
 
     def run(self, mask: Floats, width: float, height: float, face: Box) -> float:
         """Probability of a second person; arguments as of `layout`."""
-        (logit,) = self._session.run(layout(mask, width, height, face), "second_person")
-        return float(sigmoid(logit.reshape(1) * self._slope + self._offset)[0])
+        seen = layout(mask, width, height, face)
+        sides = [
+            self._session.run(view, "second_person")[0].item() for view in (seen, seen[..., ::-1].copy())
+        ]
+        return float(sigmoid(np.array(sides).mean(keepdims=True) * self._slope + self._offset)[0])

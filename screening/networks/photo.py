@@ -45,8 +45,9 @@ class PhotoAttributes:
 
 
 def preprocess(image: Image | Pyramid) -> Floats:
-    """(1, 3, 224, 224) float32 in -1..1: the network's input."""
-    return to_tensor(crop_region(image, whole_square(image), (SIZE, SIZE), BORDER_ZERO), low=-1)
+    """(2, 3, 224, 224) float32 in -1..1: the network's input, as it is and mirrored."""
+    tensor = to_tensor(crop_region(image, whole_square(image), (SIZE, SIZE), BORDER_ZERO), low=-1)
+    return np.concatenate([tensor, tensor[..., ::-1]])
 
 
 class PhotoNetwork:
@@ -70,9 +71,10 @@ class PhotoNetwork:
 
     def run(self, image: Image | Pyramid) -> PhotoAttributes:
         """Look at a whole photo, (H, W, 3) uint8 RGB or its pyramid."""
-        attributes, kind = self._session.run(preprocess(image), "attributes", "kind")
-        probabilities = sigmoid(attributes[0] * self._slope + self._offset)
-        powers = np.exp((kind[0] - kind[0].max()) / self._temperature)
+        attributes, kinds = self._session.run(preprocess(image), "attributes", "kind")
+        probabilities = sigmoid(attributes.mean(0) * self._slope + self._offset)
+        kind = kinds.mean(0)
+        powers = np.exp((kind - kind.max()) / self._temperature)
         return PhotoAttributes(
             MappingProxyType(dict(zip(ATTRIBUTES, probabilities.tolist(), strict=True))),
             MappingProxyType(dict(zip(KINDS, (powers / powers.sum()).tolist(), strict=True))),

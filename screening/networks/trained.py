@@ -6,6 +6,7 @@ import json
 from functools import cache
 
 from screening.networks import store
+from screening.networks.closeups import CloseupsNetwork
 from screening.networks.detail import DetailNetwork
 from screening.networks.face import FaceNetwork
 from screening.networks.others import OthersNetwork
@@ -13,7 +14,8 @@ from screening.networks.photo import PhotoNetwork
 from screening.networks.session import session
 from screening.networks.upper import UpperNetwork
 
-FACE, UPPER, DETAIL, PHOTO, OTHERS = "face", "upper", "detail", "scene", "others"
+FACE, UPPER, DETAIL, CLOSEUPS = "face", "upper", "detail", "closeups"
+PHOTO, OTHERS = "scene", "others"
 
 
 @cache
@@ -32,6 +34,12 @@ def upper() -> UpperNetwork:
 def detail() -> DetailNetwork:
     """Raises ModelMissing, ModelAltered."""
     return DetailNetwork(session(DETAIL), json.loads(store.read_calibration(DETAIL)))
+
+
+@cache
+def closeups() -> CloseupsNetwork:
+    """Raises ModelMissing, ModelAltered."""
+    return CloseupsNetwork(session(CLOSEUPS), json.loads(store.read_calibration(CLOSEUPS)))
 
 
 @cache

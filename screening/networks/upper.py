@@ -31,9 +31,9 @@ DROP = 0.48
 ATTRIBUTES = (
     "hair_over_shoulder", "hair_across_face", "hat", "scarf_turban", "hood", "headwear", "headphones", "glasses",
     "sunglasses", "face_mask", "face_hand", "face_object", "face_covered", "earrings", "necklace", "second_person",
-    "under_18",
+    "under_18", "not_human",
 )  # fmt: skip
-"""`headwear`, `glasses` and `face_covered` mean any kind."""
+"""`headwear`, `glasses` and `face_covered` mean any kind; `not_human` a drawing, render, statue or animal."""
 CLASSES = (
     "background", "face", "hair", "neck", "clothes", "eyewear", "headwear", "earrings", "necklace",
 )  # fmt: skip
@@ -77,8 +77,9 @@ def region(face: Box, span: float = SPAN, drop: float = DROP) -> Region:
 
 
 def preprocess(image: Image | Pyramid, face: Box) -> Floats:
-    """(1, 3, 256, 256) float32 in 0-1: the network's input."""
-    return to_tensor(crop_region(image, region(face), (SIZE, SIZE), BORDER_ZERO), low=0)
+    """(2, 3, 256, 256) float32 in 0-1: the network's input, as it is and mirrored."""
+    tensor = to_tensor(crop_region(image, region(face), (SIZE, SIZE), BORDER_ZERO), low=0)
+    return np.concatenate([tensor, tensor[..., ::-1]])
 
 
 class UpperNetwork:
@@ -106,7 +107,7 @@ class UpperNetwork:
         Raises ValueError for an empty box.
         """
         attributes, parsing = self._session.run(preprocess(image, face), "attributes", "parsing")
-        probabilities = sigmoid(attributes[0] * self._slope + self._offset)
+        probabilities = sigmoid(attributes.mean(0) * self._slope + self._offset)
         height, width = parsing.shape[2:]
         return UpperAttributes(
             attributes=MappingProxyType(dict(zip(ATTRIBUTES, probabilities.tolist(), strict=True))),

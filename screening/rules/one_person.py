@@ -12,7 +12,7 @@ count as well.
 
 Limits
 ------
-Calibrated probabilities; another plain face of at least a quarter of the subject's width fails by itself. Pictures on a
+Calibrated probabilities; another plain face of at least 15 % of the subject's width fails by itself. Pictures on a
 wall and far specks should only warn.
 
 Blind spots

@@ -19,11 +19,12 @@ sys.path.insert(0, str(ROOT))
 
 from models.training import scene_train, upper_train  # noqa: E402
 from models.training.backbone import OnnxBackbone  # noqa: E402
+from models.training.upper_augment import middle  # noqa: E402
 from models.training.upper_data import CODES, NOT_HAIR, UNKNOWN, labels_of_codes, labels_of_portrait  # noqa: E402
 from models.training.upper_network import UpperNet  # noqa: E402
 from models.training.upper_overlays import Overlays  # noqa: E402
 from models.training.upper_scores import interval, platt, score  # noqa: E402
-from screening.networks import photo, upper  # noqa: E402
+from screening.networks import closeups, detail, photo, upper  # noqa: E402
 from screening.types import Box  # noqa: E402
 
 MEDIAPIPE = ROOT / "models" / "mediapipe"
@@ -57,14 +58,13 @@ def overlays(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def upper_pack(folder: Path) -> Path:
+def upper_pack(folder: Path, side: int = 320, squares: int = 1) -> Path:
     rng = np.random.default_rng(0)
     folder.mkdir()
     n = 12
-    np.save(folder / "crops.npy", rng.integers(0, 256, (n, 320, 320, 3), dtype=np.uint8))
-    np.save(
-        folder / "masks.npy", rng.choice(np.array([0, 1, 2, 3, 4, 9, 10, 11, 255], np.uint8), (n, 160, 160))
-    )
+    np.save(folder / "crops.npy", rng.integers(0, 256, (n, side, squares * side, 3), dtype=np.uint8))
+    codes = np.array([0, 1, 2, 3, 4, 9, 10, 11, 255], np.uint8)
+    np.save(folder / "masks.npy", rng.choice(codes, (n, side // 2, squares * side // 2)))
     np.save(folder / "labels.npy", rng.integers(0, 2, (n, len(upper.ATTRIBUTES))).astype(np.float32))
     np.save(folder / "mesh.npy", rng.uniform(110, 190, (n, 468, 2)).astype(np.float32))
     rows = [
@@ -131,7 +131,8 @@ def test_upper_trains_evaluates_exports_and_runs(tmp_path: Path, overlays: Path)
     pack = upper_pack(tmp_path / "pack")
     config = config_of(
         tmp_path, POSE.name, pack, overlays=str(overlays), coarse_size=192, coarse_share=0.5, held_out_per_set=9,
-        size=256, parsing=True, shares={"portraits": 1.0}, rare={"hat": 2.0}, pasted={"necklace": 0.5},
+        size=256, squares=1, mirrored=False, parsing=True, shares={"portraits": 1.0}, rare={"hat": 2.0},
+        pasted={"necklace": 0.5},
     )  # fmt: skip
     upper_train.train(config, resume=False)
     before = upper_train.trained(config).state_dict()
@@ -152,11 +153,60 @@ def test_upper_trains_evaluates_exports_and_runs(tmp_path: Path, overlays: Path)
     seen = network.run(image, Box(80, 60, 160, 160))
     assert set(seen.attributes) == set(upper.ATTRIBUTES)
     assert all(0 <= p <= 1 for p in seen.attributes.values())
+    turned = network.run(image[:, ::-1], Box(80, 60, 160, 160))  # the box lies in the middle
+    assert seen.attributes == pytest.approx(turned.attributes, abs=1e-4)
     np.testing.assert_allclose(seen.shares.sum(0), 1, atol=1e-4)
     # the crop's middle is the face's middle, moved down
     middle = seen.to_photo @ [seen.parsing.shape[1] / 2, seen.parsing.shape[0] / 2, 1]
     assert middle[0] == pytest.approx(120)
     assert middle[1] > 110
+
+
+@needs_graphs
+def test_closer_crops_train_evaluate_export_and_run(tmp_path: Path, overlays: Path) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (300, 240, 3), dtype=np.uint8)
+    mesh = np.random.default_rng(2).uniform((80, 60), (160, 160), (468, 2)).astype(np.float32)
+    for name, side, squares, size, mirrored in (("strip", 172, 3, 128, True), ("close", 288, 1, 224, False)):
+        folder = tmp_path / name
+        folder.mkdir()
+        config = config_of(
+            folder, POSE.name, upper_pack(folder / "pack", side, squares), overlays=str(overlays), coarse_size=size,
+            coarse_share=0.0, held_out_per_set=9, size=size, squares=squares, mirrored=mirrored, parsing=False,
+            shares={"portraits": 1.0}, rare={}, pasted={},
+        )  # fmt: skip
+        upper_train.train(config, resume=False)
+        upper_train.evaluate(config)
+        upper_train.export(config)
+        session, calibration = Session(folder / "net.onnx"), json.loads((folder / "net.json").read_text())
+        if name == "strip":
+            seen = closeups.CloseupsNetwork(session, calibration).run(image, mesh)
+            assert set(seen) == set(closeups.ATTRIBUTES)
+        else:
+            seen = detail.DetailNetwork(session, calibration).run(image, Box(80, 60, 160, 160))
+        assert all(0 <= p <= 1 for p in seen.values())
+
+
+def test_each_square_of_a_strip_is_cut_in_its_middle() -> None:
+    strip = np.zeros((10, 30), np.uint8)
+    for i in range(3):
+        strip[:, i * 10 : i * 10 + 10] = 9
+        strip[3:7, i * 10 + 3 : i * 10 + 7] = i
+    found = middle(strip, 4)
+    assert found.shape == (4, 12)
+    assert [sorted(set(found[:, i * 4 : i * 4 + 4].ravel())) for i in range(3)] == [[0], [1], [2]]
+
+
+def test_a_strip_holds_both_ears_and_the_neck() -> None:
+    mesh = np.random.default_rng(0).uniform((110, 60), (190, 140), (468, 2)).astype(np.float32)
+    mesh[[132, 361, 152]] = (110, 110), (190, 110), (150, 140)
+    image = np.zeros((300, 300, 3), np.uint8)
+    image[100:140, 70:112, 0] = 255  # beside the ear on the left
+    image[145:200, 120:180, 1] = 255  # under the chin
+    image[100:140, 188:230, 2] = 255
+    left, neck, right = np.split(closeups.strip(image, mesh), 3, axis=1)
+    means = np.array([part.reshape(-1, 3).mean(0) for part in (left, neck, right)])
+    assert (means.argmax(1) == [0, 1, 2]).all()
+    assert left.shape == (128, 128, 3)
 
 
 def test_a_set_without_a_share_and_held_out_rows_are_not_drawn(tmp_path: Path) -> None:
@@ -220,11 +270,22 @@ def test_codes_become_labels() -> None:
 
 
 def test_rules_left_empty_by_the_looker_say_nothing() -> None:
-    rules = ("hair", "headwear", "headphones", "glasses", "face_covering", "jewelry", "one_person", "adult")
+    rules = (
+        "hair",
+        "headwear",
+        "headphones",
+        "glasses",
+        "face_covering",
+        "jewelry",
+        "one_person",
+        "adult",
+        "human",
+    )
     row = dict.fromkeys(rules, "0") | {"codes": "G2e", "glasses": "2", "hair": ""}
     found = dict(zip(upper.ATTRIBUTES, labels_of_portrait(row), strict=True))
     assert found["glasses"] == 1
     assert found["headwear"] == 0
+    assert found["not_human"] == 0
     assert np.isnan(found["hair_over_shoulder"])
 
 
