@@ -280,13 +280,17 @@ class Scene:
         return fuse_kind(self.whole.kind, self.face_attributes.kind, humans)
 
     @observation()
+    def other_faces(self) -> list[Detection]:
+        """The faces that are not the subject's."""
+        return [f for f in self.faces if self.subject is None or f is not self.subject.face]
+
+    @observation()
     def other_face(self) -> float:
         """The detectors' highest score of a face that is not the subject's and no speck, `UNSEEN` at least."""
         if self.subject is None:
             return UNSEEN
         least = SPECK * self.subject.face.box.width
-        others = (f.score for f in self.faces if f is not self.subject.face and f.box.width >= least)
-        return max([UNSEEN, *others])
+        return max([UNSEEN, *(f.score for f in self.other_faces if f.box.width >= least)])
 
     @observation()
     def second_person(self) -> float:

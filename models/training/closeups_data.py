@@ -16,7 +16,7 @@ import numpy as np
 from screening.networks.closeups import SIZE, regions, strip
 from screening.networks.upper import ATTRIBUTES
 
-from .upper_data import NEAR_BENCHMARK, Labels, crop_mask, held_out
+from .upper_data import NEAR_BENCHMARK, Labels, crop_mask
 
 SIDE = 172
 MASK_SIDE = SIDE // 2
@@ -49,10 +49,7 @@ def build(raw: Path, label_folder: Path, faces: Path, out: Path) -> None:
         crops[i] = strip(image, mesh, WIDER, SIDE)
         masks[i] = np.concatenate([crop_mask(own, area, MASK_SIDE) for area in regions(mesh, WIDER)], 1)
         targets[i] = labels.attributes(set_name, file, own)
-        group = labels.portraits[file]["person_group"] if set_name == "portraits" else file
-        rows.append(
-            {"set": set_name, "file": file, "group": group, "held_out": held_out(set_name, file, group)}
-        )
+        rows.append(labels.row(set_name, file))
         if i % 1000 == 0:
             print(i, count, flush=True)
     np.save(out / "labels.npy", targets)

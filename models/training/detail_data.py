@@ -18,7 +18,7 @@ from screening.networks.detail import SIZE, SPAN, region
 from screening.networks.preprocess import BORDER_ZERO, crop_region
 from screening.networks.upper import ATTRIBUTES
 
-from .upper_data import NEAR_BENCHMARK, Labels, crop_mask, held_out, in_crop, main_face
+from .upper_data import NEAR_BENCHMARK, Labels, crop_mask, in_crop, main_face
 
 SIDE = 288
 MASK_SIDE = SIDE // 2
@@ -52,10 +52,7 @@ def build(raw: Path, label_folder: Path, faces: Path, out: Path) -> None:
             meshes[i] = in_crop(mesh, area, SIDE)
         masks[i] = crop_mask(own, area, MASK_SIDE)
         targets[i] = labels.attributes(set_name, file, own)
-        group = labels.portraits[file]["person_group"] if set_name == "portraits" else file
-        rows.append(
-            {"set": set_name, "file": file, "group": group, "held_out": held_out(set_name, file, group)}
-        )
+        rows.append(labels.row(set_name, file))
         if i % 1000 == 0:
             print(i, count, flush=True)
     np.save(out / "labels.npy", targets)

@@ -163,6 +163,11 @@ class Labels:
                     return {"headphones": float(row["Headphones"] == "With_Headphones")}
         return {}
 
+    def row(self, set_name: str, file: str) -> dict[str, object]:
+        """What a pack's `rows.json` says of a picture."""
+        group = self.portraits[file]["person_group"] if set_name == "portraits" else file
+        return {"set": set_name, "file": file, "group": group, "held_out": held_out(set_name, file, group)}
+
     def picture(self, set_name: str, file: str) -> tuple[np.ndarray, np.ndarray]:
         """(H, W, 3) uint8 RGB and its mask (H, W) of codes, unknown where the set has none."""
         path = self.raw / file if set_name == "portraits" else self.raw / set_name / file
@@ -303,12 +308,9 @@ def build(raw: Path, label_folder: Path, faces: Path, selfie: Path, out: Path) -
         cut[outside] = UNKNOWN
         masks[i] = cut
         targets[i] = labels.attributes(set_name, file, own)
-        group = labels.portraits[file]["person_group"] if set_name == "portraits" else file
         if set_name == "portraits" and targets[i, second] == 1 and _covered(area, image.shape) < 0.85:
             targets[i, second] = np.nan  # the other person may lie outside of the crop
-        rows.append(
-            {"set": set_name, "file": file, "group": group, "held_out": held_out(set_name, file, group)}
-        )
+        rows.append(labels.row(set_name, file))
         if i % 1000 == 0:
             print(i, len(records), flush=True)
     np.save(out / "labels.npy", targets)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from ..types import Box, Floats, Image
 from . import upper
 from .preprocess import BORDER_ZERO, Pyramid, Region, crop_region, sigmoid, to_tensor
-from .upper import face_size
+from .upper import Session, face_size
 
 SIZE = 128
 """Side of each of the three pictures, pixels. Outside of the photo is black."""
@@ -25,12 +25,6 @@ EARLOBES = (132, 361)
 """Points of the face mesh beside the earlobes: of the person's right ear, which lies left in the photo, and left."""
 CHIN = 152
 ATTRIBUTES = ("earrings", "necklace", "headphones")
-
-
-class Session(Protocol):
-    """What is needed of a loaded network."""
-
-    def run(self, tensor: Floats, *outputs: str) -> list[Floats]: ...
 
 
 def regions(mesh: Floats, wider: float = 1.0) -> tuple[Region, Region, Region]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from ..types import Box, Floats, Image
 from . import upper
 from .preprocess import BORDER_ZERO, Pyramid, Region, crop_region, sigmoid, to_tensor
-from .upper import ATTRIBUTES
+from .upper import ATTRIBUTES, Session
 
 SIZE = 224
 """Side of the network's input, pixels. Outside of the photo is black."""
@@ -23,12 +23,6 @@ SPAN = 2.2
 """Side of the crop, in sizes of the face (`upper.face_size`)."""
 DROP = 0.55
 """How far the crop's centre lies below the face's, in sizes of the face."""
-
-
-class Session(Protocol):
-    """What is needed of a loaded network."""
-
-    def run(self, tensor: Floats, *outputs: str) -> list[Floats]: ...
 
 
 def region(face: Box, span: float = SPAN) -> Region:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..types import Floats, Image
-from .preprocess import BORDER_ZERO, Pyramid, crop_region, sigmoid, to_tensor, whole_square
+from .preprocess import BORDER_ZERO, Pyramid, crop_region, sigmoid, to_tensor, whole_square, with_mirror
 
 SIZE = 224
 """Side of the network's input, pixels."""
@@ -46,8 +46,7 @@ class PhotoAttributes:
 
 def preprocess(image: Image | Pyramid) -> Floats:
     """(2, 3, 224, 224) float32 in -1..1: the network's input, as it is and mirrored."""
-    tensor = to_tensor(crop_region(image, whole_square(image), (SIZE, SIZE), BORDER_ZERO), low=-1)
-    return np.concatenate([tensor, tensor[..., ::-1]])
+    return with_mirror(to_tensor(crop_region(image, whole_square(image), (SIZE, SIZE), BORDER_ZERO), low=-1))
 
 
 class PhotoNetwork:

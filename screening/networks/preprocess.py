@@ -152,3 +152,8 @@ def to_tensor(crop: Image, low: float) -> Floats:
 def sigmoid(values: Floats) -> Floats:
     """The logistic function, written with tanh so that no large logit overflows."""
     return np.asarray(0.5 * (1 + np.tanh(0.5 * values)), np.float32)
+
+
+def with_mirror(tensor: Floats) -> Floats:
+    """(2, C, H, W): the picture of (1, C, H, W) as it is and mirrored."""
+    return np.concatenate([tensor, tensor[..., ::-1]])

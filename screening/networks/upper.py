@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Box, Floats, Image
-from .preprocess import BORDER_ZERO, Pyramid, Region, crop_region, sigmoid, to_tensor
+from .preprocess import BORDER_ZERO, Pyramid, Region, crop_region, sigmoid, to_tensor, with_mirror
 
 SIZE = 256
 """Side of the network's input, pixels. Outside of the photo is black."""
@@ -78,8 +78,7 @@ def region(face: Box, span: float = SPAN, drop: float = DROP) -> Region:
 
 def preprocess(image: Image | Pyramid, face: Box) -> Floats:
     """(2, 3, 256, 256) float32 in 0-1: the network's input, as it is and mirrored."""
-    tensor = to_tensor(crop_region(image, region(face), (SIZE, SIZE), BORDER_ZERO), low=0)
-    return np.concatenate([tensor, tensor[..., ::-1]])
+    return with_mirror(to_tensor(crop_region(image, region(face), (SIZE, SIZE), BORDER_ZERO), low=0))
 
 
 class UpperNetwork:

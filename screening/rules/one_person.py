@@ -32,7 +32,7 @@ PLAIN = 0.7
 
 @rule(
     title="Exactly one person",
-    needs=("faces", "subject", "nobody", "second_person"),
+    needs=("other_faces", "subject", "nobody", "second_person"),
     measures=("nobody", "other_face", "second_person"),
 )
 def measure(scene: Scene) -> Measurement:
@@ -41,8 +41,7 @@ def measure(scene: Scene) -> Measurement:
         return Measurement((Measure("nobody", 1.0),))
     up = 1 / scene.scale
     subject = scene.subject
-    others = [f for f in scene.faces if subject is None or f is not subject.face]
-    plain = sorted((f for f in others if f.score >= PLAIN), key=lambda f: -f.box.width)
+    plain = sorted((f for f in scene.other_faces if f.score >= PLAIN), key=lambda f: -f.box.width)
     boxes = [Box(f.box.left * up, f.box.top * up, f.box.right * up, f.box.bottom * up) for f in plain]
     evidence = tuple(Evidence.box("another person", b) for b in boxes[:5])
     ratio = plain[0].box.width / subject.face.box.width if plain and subject is not None else 0.0
